@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-IS_LONG = bool(os.environ.get("LONG"))
+IS_LONG = os.environ.get("LONG", "0") != "0"
 
 
 def either(long: int, short: int) -> int:

@@ -66,7 +66,7 @@ def test_the_terms_are_in_order_and_none_is_ruled_out() -> None:
 # below: either a plainer name is found, or the word comes into the glossary, or it is one that everybody knows.
 PLAIN = frozenset(
     """
-    accepted access after allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
+    accepted access after all allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
     by called cancel cancelled check claimed clock closed code confirm confirmation confirmed connections context
     corrupt cost counts created crossed databases deny discard discarded distinct done drive due edit edited elsewhere end ended ending engine enqueued
     entry environment erase erased error exhausted expired expires failed failure fault fell file files fill finishing follow
@@ -74,9 +74,9 @@ PLAIN = frozenset(
     linker load look lost make masked message missing newer model most name not note notices now of offered on once only open
     opened other out output over payload pending place plus prices problems proposal propose proposed question read
     reason received recorded rejected release released renew reply requested required reserved resources result retried retry reveal
-    review root rows run running save schema secret self send seq servers set settings settled severity since spec start
+    review root rows run running said save schema secret self send seq servers set settings settled severity since soonest spec start
     started status strays take taken text timed transition unavailable unsealed until url updated usage usd used value verify
-    version view when whole woken work
+    version view when whole why woken work
     """.split()  # noqa: SIM905 (a paragraph is read, a hundred quoted words are not)
 )
 

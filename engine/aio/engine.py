@@ -100,9 +100,13 @@ class AsyncioEngine:
         """See `engine.Engine.comment`."""
         await self._context.call(partial(self._context.value.comment, request_id, text, by))
 
-    async def take_back(self, request_id: str, by: str) -> None:
+    async def take_back(self, request_id: str, by: str, *, why: str = "") -> None:
         """See `engine.Engine.take_back`."""
-        await self._context.call(partial(self._context.value.take_back, request_id, by))
+        await self._context.call(partial(self._context.value.take_back, request_id, by, why=why))
+
+    async def take_back_all(self, by: str, *, why: str) -> list[str]:
+        """See `engine.Engine.take_back_all`."""
+        return await self._context.call(partial(self._context.value.take_back_all, by, why=why))
 
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:
         """See `engine.Engine.requests`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import trio
 
 from engine.runtime.errors import EngineClosed, unwrapped
 from engine.runtime.runner import Runner as Runner
-from engine.session.state.state import Status
+from engine.session.state.state import State, Status
 
 # what is let go of has so long to end its calls, in seconds
 GRACE = 10.0
@@ -30,6 +31,7 @@ class Drives:
         self._nursery = nursery
         self._running: dict[str, _Drive] = {}
         self._faults: dict[str, Exception] = {}
+        self._timers: set[tuple[str, datetime]] = set()
         self._closing = False
 
     def start(self, session_id: str) -> None:
@@ -84,6 +86,7 @@ class Drives:
                 state = await self._runner.drive(session_id)
                 # nothing is awaited between this look and the end, so that nothing that comes is lost
                 if not drive.again and (self._closing or state.final or state.status is not Status.RUNNING):
+                    self._go_on_later(state)
                     return
         except Exception as error:
             found = unwrapped(error)
@@ -91,3 +94,16 @@ class Drives:
         finally:
             del self._running[session_id]
             drive.over.set()
+
+    def _go_on_later(self, state: State) -> None:
+        """Drive a session again when a yes counts that was said already: nothing else would."""
+        for at in {one.counts_at for one in state.open_requests() if one.counts_at is not None}:
+            timer = state.session_id, at
+            if timer not in self._timers and not self._closing:
+                self._timers.add(timer)
+                self._nursery.start_soon(self._at, *timer)
+
+    async def _at(self, session_id: str, at: datetime) -> None:
+        await trio.sleep(max(0.0, (at - self._runner.context.clock.now()).total_seconds()))
+        self._timers.discard((session_id, at))
+        self.start(session_id)

@@ -24,6 +24,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.errors import NotAllowed
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner as Runner
+from engine.runtime.waiting_yes import take_back_all
 from engine.runtime.worker import Worker
 from engine.session.state.inputs import InputRefused, RequestCommented, YesTakenBack
 from engine.session.state.state import State
@@ -123,15 +124,21 @@ class Engine:
             self._drives.start(session.id)
         return session
 
-    async def take_back(self, request_id: str, by: str) -> None:
+    async def take_back(self, request_id: str, by: str, *, why: str = "") -> None:
         """Take a yes back that does not count yet, as whoever said it; the question is open again.
 
         A yes counts at once unless a rule delays it (`settle_delay`).  Raises NotAllowed for a request that there is
-        not, where no yes waits, and for another's; UnknownSession, and EngineClosed once the engine was left.
+        not, where no yes waits, and for another's; UnknownSession, and EngineClosed once the engine was left.  `why` is
+        kept in the log, where it is not their own wish.
         """
         self._drives.check_open()
         session_id = session_of(request_id)
-        await self._runner.record(session_id, lambda at: YesTakenBack(request_id, by, at))
+        await self._runner.record(session_id, lambda at: YesTakenBack(request_id, by, at, why))
+
+    async def take_back_all(self, by: str, *, why: str) -> list[str]:
+        """Take back every yes of a person that waits to count, and give the requests, which are open again."""
+        self._drives.check_open()
+        return await take_back_all(self._runner, self._store, by, why)
 
     async def comment(self, request_id: str, text: str, by: str) -> None:
         """Record what somebody says about a request to others who are asked; it answers nothing.

@@ -18,6 +18,7 @@ from engine.runtime.runner import Runner as Runner
 from engine.session.state.inputs import InputRefused
 from engine.session.state.state import Request, State, Status
 from engine.spec.planner_spec import NO_USAGE, Usage
+from engine.spec.request_kind import RequestKind
 
 
 class Session:
@@ -61,6 +62,8 @@ class Session:
     async def settled(self) -> SessionView:
         """Drive the session on, or have it driven, until it waits for somebody or is over; how it stands then.
 
+        A yes that counts later (`settle_delay`) is waited for, where nothing else is.
+
         Raises what keeps this process from driving it: EnvironmentFault, BundleUnavailable, LeaseLost, MissingRoot,
         EngineClosed.
         """
@@ -71,9 +74,14 @@ class Session:
             await self._drives.ended(self.id)
             if (await self._store.session(self.id)).state != Status.RUNNING:
                 state = await self._runner.look(self.id)
-                if late or not (self._drive and self._is_due(state)):
+                if self._drive and _waits_for_time_alone(state):
+                    with trio.move_on_after(LOOK_EVERY):
+                        await news.wait()
+                    late = False
+                elif late or not (self._drive and self._is_due(state)):
                     return await self._viewed(state)
-                late = True
+                else:
+                    late = True
             if self._drive:
                 self._drives.start(self.id)
             else:
@@ -176,6 +184,12 @@ class Session:
     def _go_on(self) -> None:
         if self._drive:
             self._drives.start(self.id)
+
+
+def _waits_for_time_alone(state: State) -> bool:
+    """Whether all that a session waits for is that a yes counts which was said already."""
+    asked = [one for one in state.open_requests() if one.kind is not RequestKind.FOLLOW_UP]
+    return bool(asked) and all(one.delayed is not None for one in asked)
 
 
 def log_reader(session: Session, follow: bool) -> LogReader:

@@ -129,6 +129,19 @@ def comments_shown(state: State, request_id: str) -> list[dict[str, Any]]:
     return [{**one, "at": timestamp(one["at"])} for one in request.comments] if request is not None else []
 
 
+def delayed_yes_shown(state: State, request_id: str) -> dict[str, Any]:
+    """Who said a yes that does not count yet, when it counts, why, and what the call is to be by it if that changed."""
+    request = state.requests.get(request_id)
+    if request is None or not request.open or request.delayed is None:
+        return {"said_by": None, "said": None}
+    said = request.delayed
+    counts_at = timestamp(request.counts_at) if request.counts_at is not None else None
+    return {
+        "said_by": str(said["by"]),
+        "said": {"note": said["note"], "input": said["input"], "counts_at": counts_at},
+    }
+
+
 def job_shown(row: JobRow) -> dict[str, Any]:
     """A job as the queue has it."""
     return {

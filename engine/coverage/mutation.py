@@ -14,6 +14,7 @@ from typing import Any
 from engine.coverage.mutants import Mutant
 from engine.fixtures.process_pool import on_all_cores
 from engine.fixtures.scenario import run_fixture
+from engine.policy.approvals import Demand
 from engine.policy.verdict import Verdict
 from engine.replay.judgements import Judgement, Release, judgements, rejudge, rewithheld
 from engine.session.state.event import Event
@@ -105,22 +106,22 @@ def _otherwise(moment: Judgement | Release, bundle: Bundle, mutant: Mutant) -> b
 
 
 def _verdict_summary(verdict: Verdict) -> tuple[Any, ...]:
-    asks = sorted((ask.rule, ask.people, ask.distinct) for ask in verdict.asks)
+    asks = {ask.rule: Demand.recorded(NOBODY, ask.more) for ask in verdict.asks}
     groups = sorted({group for ask in verdict.asks for group in ask.approvers})
     return verdict.effect.value, verdict.rule, verdict.reason, verdict.message, asks, groups
 
 
-def _several(payload: Mapping[str, Any], rule: str) -> tuple[int, bool]:
-    demand = payload.get("demands", {}).get(rule, {})
-    return demand.get("people", 1), demand.get("distinct", False)
+# what a demand asks beside its groups is compared; those stand beside it
+NOBODY: frozenset[str] = frozenset()
 
 
 def _recorded(payload: Mapping[str, Any]) -> tuple[Any, ...]:
+    demands = payload.get("demands", {})
     return (
         payload["verdict"],
         payload["rule"],
         payload["reason"],
         payload["message"],
-        sorted((rule, *_several(payload, rule)) for rule in payload["asks"]),
+        {rule: Demand.recorded(NOBODY, demands.get(rule, {})) for rule in payload["asks"]},
         list(payload["approvers"]),
     )

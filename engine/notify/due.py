@@ -25,21 +25,23 @@ def due_deliveries(
             yield from _of_open(notification, row, now, now - row.opened_at)
     if Moment.ENDED in notification.moments:
         for row in ended:
-            if _is_meant(notification, _asked(row)):
+            if row.opened_at is not None and _is_meant(notification, _told(row, now - row.opened_at)):
                 yield _delivery(notification, Moment.ENDED, row, now)
 
 
 def _of_open(notification: Notification, row: RequestRow, now: datetime, open_for: timedelta) -> Iterator[Delivery]:
     later = escalations(row)
     tells = Moment.OPENED in notification.moments
-    if _is_meant(notification, _asked(row) - later.keys()):
-        if tells:
-            yield _delivery(notification, Moment.OPENED, row, now)
-        spans = sorted({*notification.remind, *(_reminders(row) if tells else ())})
-        # of several that are due at once, as after a time in which nobody looked, the last is told
-        passed = [number for number, one in enumerate(spans, 1) if one <= open_for]
-        if passed:
-            yield _delivery(notification, Moment.REMINDED, row, now, passed[-1])
+    if _is_meant(notification, _asked(row) - later.keys()) and tells:
+        yield _delivery(notification, Moment.OPENED, row, now)
+    spans = sorted({*notification.remind, *(_reminders(row) if tells else ())})
+    # of several that are due at once, as after a time in which nobody looked, the last is told; who is told later is
+    # reminded from then on
+    passed = [
+        number for number, one in enumerate(spans, 1) if one <= open_for and _is_meant(notification, _told(row, one))
+    ]
+    if passed:
+        yield _delivery(notification, Moment.REMINDED, row, now, passed[-1])
     if notification.escalate is not None and notification.escalate <= open_for and _is_meant(notification, _asked(row)):
         yield _delivery(notification, Moment.ESCALATED, row, now)
     for number, (group, after) in enumerate(sorted(later.items()), 1):
@@ -60,6 +62,11 @@ def _reminders(row: RequestRow) -> list[timedelta]:
 
 def _asked(row: RequestRow) -> Set[str]:
     return set(map(str, row.payload.get("groups") or ()))
+
+
+def _told(row: RequestRow, open_for: timedelta) -> Set[str]:
+    """The groups that were told of a request before it was open for so long."""
+    return _asked(row) - {group for group, after in escalations(row).items() if after >= open_for}
 
 
 def _is_meant(notification: Notification, groups: Set[str]) -> bool:

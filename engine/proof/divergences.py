@@ -16,8 +16,8 @@ from engine.proof.term import NO, YES, both, either, no
 from engine.proof.verdicts import RuleWhen, VerdictFormula
 from engine.spec.bundle import READ, Tool
 
-FEWER = "a yes that was needed is needed no more"
-MORE = "a further yes is needed"
+FEWER = "less is needed for a yes"
+MORE = "more is needed for a yes"
 OTHER_WORDS = "other rules are named"
 
 

@@ -44,10 +44,10 @@ def fixture_of(
         if came is not None:
             written = {**document, "expect": _expected(bundle.tools[witness.tool], came, words)}
             return WrittenFixture(written, came["verdict"]) if run_fixture(bundle, written).passed else None
-        answer = _answer(report, bundle)
-        if answer is None:
+        answers = _answers(report, bundle)
+        if not answers:
             return None
-        document["then"] = [*document["then"], answer]
+        document["then"] = [*document["then"], *answers]
     return None
 
 
@@ -153,8 +153,8 @@ def _expected(tool: Tool, came: Mapping[str, Any], words: bool) -> dict[str, Any
     return expected
 
 
-def _answer(report: ScenarioReport, bundle: Bundle) -> dict[str, Any] | None:
-    """The yes that the session waits for before it comes to the call; None if it waits for none."""
+def _answers(report: ScenarioReport, bundle: Bundle) -> list[dict[str, Any]]:
+    """The yes that the session waits for before it comes to the call, and its time; empty if it waits for none."""
     asked: dict[str, Event] = {}
     for event in (event for log in report.logs for event in log):
         if event.kind is EventKind.REQUEST_OPENED and event.payload["request_kind"] == "approval":
@@ -162,10 +162,15 @@ def _answer(report: ScenarioReport, bundle: Bundle) -> dict[str, Any] | None:
         elif event.kind in (EventKind.REQUEST_ANSWERED, EventKind.REQUEST_CLOSED):
             asked.pop(event.payload["request_id"], None)
     if not asked:
-        return None
-    groups = next(iter(asked.values())).payload["groups"]
+        return []
+    payload = next(iter(asked.values())).payload
+    groups = payload["groups"]
     if CUSTOMER in groups:
-        return {"confirm": True}
+        return [{"confirm": True}]
     members = (bundle.reviewers[group].members for group in groups if group in bundle.reviewers)
     member = next((people[0] for people in members if people), None)
-    return {"approve": {"by": member}} if member is not None else None
+    if member is None:
+        return []
+    noted = {"note": "as the rule wants one"} if payload.get("note") == "required" else {}
+    later = [{"wait": payload["settle_delay"]}, {"resume": True}] if "settle_delay" in payload else []
+    return [{"approve": {"by": member, **noted}}, *later]

@@ -83,12 +83,15 @@ def redrive(
         events += further.events
         if isinstance(reply, inputs.RequestAnswered | inputs.MessageSent):
             # what people say is only recorded; whoever drives the session draws the conclusions
-            claim = inputs.SessionClaimed(state.owner or AGAIN, state.epoch + 1, _counts_by(state))
-            claimed = decide_draft(state, claim, bundle, overlays)
+            claimed = decide_draft(state, _claim(state), bundle, overlays)
             assert isinstance(claimed, Draft), "a claim is never refused"
             state = claimed.state
             events += claimed.events
     return Continuation(tuple(events), state, "")
+
+
+def _claim(state: State) -> inputs.SessionClaimed:
+    return inputs.SessionClaimed(state.owner or AGAIN, state.epoch + 1, _counts_by(state))
 
 
 def _counts_by(state: State) -> datetime:
@@ -210,7 +213,8 @@ class _RecordedAnswers:
         return inputs.FactReturned(effect.fact_key, effect.gate, event.payload["output"], started, at)
 
     def _of_people(self, state: State) -> inputs.Input | str:
-        for request in state.open_requests():
+        delayed = any(one.delayed is not None for one in state.open_requests())
+        for request in (one for one in state.open_requests() if one.delayed is None):
             for asked, event in self._answers:
                 if event.seq <= self._after or asked.call_id in self._edited or not _same(asked, request):
                     continue
@@ -224,6 +228,9 @@ class _RecordedAnswers:
         if state.status is Status.AWAITING_MESSAGE and self._messages:
             event = self._messages.pop(0)
             return inputs.MessageSent(event.payload["text"], _at(event, state))
+        if delayed:
+            # nobody has to say more: its time comes
+            return _claim(state)
         groups = sorted({group for request in state.open_requests() for group in request.groups})
         if not groups and state.status is not Status.AWAITING_MESSAGE:
             return f"it is {state.status.value}, and what comes next is not recorded"

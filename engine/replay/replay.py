@@ -354,6 +354,13 @@ def _yes(p: Mapping[str, Any], at: datetime) -> inputs.Input:
     return inputs.RequestAnswered(p["request_id"], "approve", p["by"], p["note"], None, p["input"], at, roles)
 
 
+def _back(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
+    p = event.payload
+    # what follows from who is asked by now is found again
+    if p["why"] not in ("not_a_member", "own_request"):
+        yield inputs.YesTakenBack(p["request_id"], p["by"], event.at, p["why"])
+
+
 def _one(make: Callable[[Mapping[str, Any], datetime], inputs.Input]) -> Callable[..., Iterator[inputs.Input]]:
     def made(event: Event, log: Sequence[Event], at: int) -> Iterator[inputs.Input]:
         yield make(event.payload, event.at)
@@ -367,7 +374,7 @@ FED: Mapping[EventKind, Callable[[Event, Sequence[Event], int], Iterator[inputs.
     EventKind.MESSAGE_RECEIVED: _one(lambda p, at: inputs.MessageSent(p["text"], at)),
     EventKind.REQUEST_COMMENTED: _one(lambda p, at: inputs.RequestCommented(p["request_id"], p["by"], p["text"], at)),
     EventKind.YES_DELAYED: _one(_yes),
-    EventKind.YES_TAKEN_BACK: _one(lambda p, at: inputs.YesTakenBack(p["request_id"], p["by"], at)),
+    EventKind.YES_TAKEN_BACK: _back,
     EventKind.CUSTOMER_CONFIRMED: _one(lambda p, at: inputs.ActionConfirmed(p["tool"], p["input"], at)),
     EventKind.DECISION_PROPOSED: _one(_proposed),
     EventKind.CANCEL_REQUESTED: _one(lambda p, at: inputs.CancelRequested(p["by"], at)),

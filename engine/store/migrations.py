@@ -210,8 +210,7 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """,
     # a yes that was said counts then
     """
-    ALTER TABLE requests ADD COLUMN counts_at TEXT;
-    CREATE INDEX requests_by_delay ON requests (counts_at) WHERE status = 'open';
+    ALTER TABLE requests ADD COLUMN counts_at TEXT
     """,
 )
 

@@ -109,9 +109,10 @@ def request_rows(
     if after is not None:
         wanted.append("(opened_at, id) > (SELECT opened_at, id FROM requests WHERE id = ?4)")
     order = "expires_at IS NULL, coalesce(expires_at, opened_at), id" if soonest else "opened_at, id"
-    # what is sorted away is not read
-    first = f"SELECT rowid FROM requests WHERE {' AND '.join(wanted)} ORDER BY {order} LIMIT ?5"
-    sql = f"SELECT {REQUEST} FROM requests WHERE rowid IN ({first}) ORDER BY {order}"
+    which = f"FROM requests WHERE {' AND '.join(wanted)} ORDER BY {order} LIMIT ?5"
+    # no index has that order, and what is sorted away is not read
+    deep = f"SELECT {REQUEST} FROM requests WHERE rowid IN (SELECT rowid {which}) ORDER BY {order}"
+    sql = deep if soonest else f"SELECT {REQUEST} {which}"
     values = (RequestKind.PLANNER.value, tenant, session_id, after, -1 if limit is None else limit)
     return [request_row(row) for row in connection.execute(sql, values).fetchall()]
 

@@ -36,7 +36,7 @@ def _input(value: Any) -> bool:
 
 
 # what the inbox shows of the event that opened a request
-_REQUEST_FIELDS: Mapping[str, Callable[[Any], bool]] = {
+_FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "tool": _text_or_none,
     "input": _input,
     "groups": _texts,
@@ -46,6 +46,14 @@ _REQUEST_FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "schema": lambda value: value is None or isinstance(value, dict | bool),
     "digest": _text_or_none,
     "expires_at": _text_or_none,
+}
+_SOME_HAVE: Mapping[str, Callable[[Any], bool]] = {
+    "note": _text,
+    "settle_delay": _text,
+    "remind": _texts,
+    "escalate": lambda value: isinstance(value, dict) and _texts(list(value.values())),
+    # who was named may be sealed
+    "names": lambda value: isinstance(value, dict | str),
 }
 
 
@@ -61,9 +69,8 @@ def _payload(text: Any) -> tuple[Mapping[str, Any], str]:
         payload = loads_own(text)
     except (ValueError, TypeError, RecursionError):
         return {}, "its content is damaged"
-    if not isinstance(payload, dict) or not all(
-        name in payload and fits(payload[name]) for name, fits in _REQUEST_FIELDS.items()
-    ):
+    known = isinstance(payload, dict) and all(name in payload and fits(payload[name]) for name, fits in _FIELDS.items())
+    if not known or not all(fits(payload[name]) for name, fits in _SOME_HAVE.items() if name in payload):
         return {}, "its content is no request"
     return payload, ""
 

@@ -99,7 +99,9 @@ class EventCounts:
             case EventKind.REQUEST_OPENED:
                 self._opened[payload["request_id"]] = event.at, ",".join(payload["groups"])
             case EventKind.REQUEST_ANSWERED:
-                self._closed(payload["request_id"], payload["action"], event.at)
+                # of a yes that counted later the time until it was said
+                at = datetime.fromisoformat(payload["said_at"]) if "said_at" in payload else event.at
+                self._closed(payload["request_id"], payload["action"], at)
             case EventKind.REQUEST_CLOSED:
                 self._closed(payload["request_id"], payload["how"], event.at)
             case _:

@@ -155,7 +155,9 @@ class UsageCounts:
         if event.kind is EventKind.REQUEST_CLOSED:
             counts.unanswered += payload["how"] == "expired"
             return
-        counts.seconds.append((event.at - asked.at).total_seconds())
+        # of a yes that counted later the time until it was said
+        said_at = datetime.fromisoformat(payload["said_at"]) if "said_at" in payload else event.at
+        counts.seconds.append((said_at - asked.at).total_seconds())
         if payload["action"] == "deny":
             counts.denied += 1
         elif payload.get("edited"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from ipaddress import ip_address, ip_network
 
 from engine.web.problems import HttpProblem
 
@@ -18,13 +19,27 @@ class LoginAttempts:
 
     def check(self, address: str, now: float) -> None:
         """Raise HttpProblem 429 where an address has failed too often."""
-        recent = [at for at in self._failures.get(address, ()) if now - at < WITHIN]
+        recent = [at for at in self._failures.get(_network(address), ()) if now - at < WITHIN]
         if len(recent) >= MOST:
             raise HttpProblem(429, "too_many_attempts", "too many logins have failed from here: try again in a minute")
 
     def failed(self, address: str, now: float) -> None:
         """Count one more failure."""
-        recent = [at for at in self._failures.pop(address, []) if now - at < WITHIN]
-        self._failures[address] = [*recent, now][-MOST:]
+        network = _network(address)
+        recent = [at for at in self._failures.pop(network, []) if now - at < WITHIN]
+        self._failures[network] = [*recent, now][-MOST:]
         while len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)
+
+
+def _network(address: str) -> str:
+    """Whom an address is counted with: one customer has all of an IPv6 /64.
+
+    >>> _network("2001:db8:1:2:3::4"), _network("203.0.113.7")
+    ('2001:db8:1:2::/64', '203.0.113.7')
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address

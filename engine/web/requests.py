@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.api.shapes import comments_shown, request_shown
+from engine.api.shapes import comments_shown, delayed_yes_shown, request_shown
 from engine.ports.records import RequestRow
 from engine.runtime.errors import BundleUnavailable, NotAllowed
 from engine.session.state.state import State
@@ -63,11 +63,11 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     state = await service.engine.look(row.session_id)
     about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
     about |= {"comments": comments_shown(state, row.id), "away": await _away(service, principal, row, state)}
-    about |= {"said_by": said_by(state, row.id)}
+    about |= delayed_yes_shown(state, row.id)
     claims = await service.store.access.request_claims(service.clock.now())
     told = request_shown(row) | about | claim_shown(claims.get(row.id))
-    told["digest"] = _digest(state, row)
-    return answered(told, headers={"etag": f'"{told["digest"]}"'})
+    digest = {"digest": _digest(state, row)}
+    return answered(told | digest, headers={"etag": f'"{digest["digest"]}"'}, plain=digest)
 
 
 async def answer(service: Service, principal: Principal, request: Request) -> Response:
@@ -127,12 +127,6 @@ def _reply(said: NewAnswer, principal: Principal) -> Reply:
             return Settle(by=by, happened=False, note=said.note)
         case "abandon":
             return Settle(by=by, happened=None, note=said.note)
-
-
-def said_by(state: State, request_id: str) -> str | None:
-    """Who said the yes to a request that does not count yet."""
-    request = state.requests.get(request_id)
-    return str(request.delayed["by"]) if request is not None and request.open and request.delayed is not None else None
 
 
 async def _away(service: Service, principal: Principal, row: RequestRow, state: State) -> list[dict[str, Any]]:

@@ -48,12 +48,15 @@ async def create(service: Service, principal: Principal, request: Request) -> Re
 
 
 async def revoke(service: Service, principal: Principal, request: Request) -> Response:
-    """`DELETE /v1/tokens/{id}`: 204; it lets nobody in any more, nor does a login that stands for it."""
+    """`DELETE /v1/tokens/{id}`: 204; it lets nobody in any more, and no yes of its person that waits counts."""
     token_id = request.path_params["id"]
     token = await service.store.access.token_by_id(token_id)
     if token is None or principal.tenant not in (None, token.tenant):
         raise no_such("token", token_id)
     await service.store.access.revoke_token(token_id, service.clock.now())
+    if token.person is not None:
+        # what was said with it, and does not count yet, may have been said by who took it
+        await service.engine.take_back_all(token.person, why="token_revoked")
     await service.note(request, principal, "revoke_token", token_id, "revoked")
     return Response(status_code=204, headers={"cache-control": "no-store"})
 

@@ -164,8 +164,8 @@ def test_who_is_asked_is_part_of_a_verdict() -> None:
     crew = BASE.replace("approvers: [leads]", "approvers: [customer]")
     kinds = {(change.kind, change.loosens, change.why) for change in diff(made(), made(crew))}
     assert kinds == {
-        ("approval→approval", True, "a yes that was needed is needed no more"),
-        ("approval→approval", False, "a further yes is needed"),
+        ("approval→approval", True, "less is needed for a yes"),
+        ("approval→approval", False, "more is needed for a yes"),
     }
 
 

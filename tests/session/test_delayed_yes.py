@@ -12,6 +12,7 @@ from engine.policy.overlay import stricter
 from engine.policy.rule import Effect
 from engine.policy.verdict import Ask, Verdict
 from engine.proof.bundle_diff import changed_asking
+from engine.replay.continue_from import redrive
 from engine.replay.replay import replay
 from engine.session.decide.decide import decide
 from engine.session.state.event import EventKind
@@ -195,6 +196,78 @@ def test_the_same_edit_of_two_people_counts_for_both() -> None:
     play.claim()
     assert (play.started(), play.call("w").input) == (["w"], {"n": 2})
     assert same_after_replay(play)
+
+
+def test_the_same_edit_counts_for_both_whenever_somebody_looks() -> None:
+    play = held(rules=RISK % "")
+    play.say(play.answer("approve", "bo", 1, edit={"n": 2}))
+    play.say(play.answer("approve", "cy", 2, edit={"n": 2}))
+    for _ in range(3):
+        play.pass_time(10)
+        play.claim()
+    assert (play.started(), len(play.state.requests)) == (["w"], 2)
+    assert same_after_replay(play)
+
+
+def test_of_two_edits_the_one_counts_that_was_said_first_whenever_somebody_looks() -> None:
+    for looks in ((10, 1, 10), (21,)):
+        play = held(rules=RISK.replace("30s", "10s") % "")
+        play.say(play.answer("approve", "cy", 2, edit={"n": 3}))
+        play.pass_time(1)
+        play.say(play.answer("approve", "bo", 1, edit={"n": 2}))
+        play.now = START
+        for seconds in looks:
+            play.pass_time(seconds)
+            play.claim()
+        assert play.call("w").input == {"n": 3}, looks
+
+
+def test_nothing_counts_once_the_call_was_denied_or_the_session_is_to_end() -> None:
+    for cancels in (False, True):
+        play = held(rules=RISK % "")
+        play.say(play.answer("approve", "bo", 1, edit={"n": 2}))
+        play.pass_time(11)
+        play.say(CancelRequested("ops", play.now) if cancels else play.answer("deny", "cy", 2))
+        play.claim()
+        assert (play.call("w").input, play.started()) == ({"n": 1}, [])
+        answers = [event.payload["action"] for event in play.log if event.kind is EventKind.REQUEST_ANSWERED]
+        assert answers == ([] if cancels else ["deny"])
+        assert same_after_replay(play)
+
+
+def test_a_yes_does_not_count_of_whom_an_urgent_bundle_asks_no_more() -> None:
+    play = held()
+    play.say(play.answer("approve", "ana"))
+    play.pass_time(10)
+    others = [one for one in DOCUMENTS if "reviewers/leads" not in one[0]]
+    urgent = bundle(*others, policy(RULES % ""), reviewers("leads", "[bo]"))
+    events = decide(play.state, SessionClaimed("me", play.state.epoch + 1, play.now), play.bundle, (urgent,))
+    assert not isinstance(events, InputRefused)
+    state = fold(events, play.state)
+    (back,) = [event for event in events if event.kind is EventKind.YES_TAKEN_BACK]
+    assert (back.payload["by"], back.payload["why"]) == ("ana", "not_a_member")
+    assert (state.requests["s1.1"].open, state.requests["s1.1"].delayed) == (True, None)
+    assert not [event for event in events if event.kind is EventKind.CALL_STARTED]
+
+
+def test_what_would_have_happened_is_found_from_within_a_delay() -> None:
+    rules = RISK % "" + "\n  - {id: small, tools: [look], effect: require_approval, approvers: [leads]}\n"
+    play = Play(made(rules=rules))
+    play.plan(call("a", "look", n=1), call("b", "write", n=1))
+    play.say(play.answer("approve", "ana", 1))
+    play.claim()
+    play.returns("a")
+    play.say(play.answer("approve", "bo", 2))
+    play.say(play.answer("approve", "cy", 3))
+    cut = play.log[-1].seq
+    play.pass_time(30)
+    play.claim()
+    play.returns("b")
+    play.plan(done=True)
+    assert play.state.final
+    before = fold(play.log[:cut])
+    found = redrive(before, play.log, play.bundle, before.now)
+    assert (found.unknown, found.state.status) == ("", play.state.status)
 
 
 def test_what_was_said_in_time_counts_though_the_question_expires_before() -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.cli.shell import Shell, copy_of_root
 from tests.web.service import Service, open_service
@@ -86,10 +87,11 @@ def test_the_card_tells_when_it_counts_and_takes_it_back(tmp_path: Path) -> None
         done = browser.post(f"/inbox/{request}/answer", {**fields, "answer": "approve"})
         assert (done.status_code, done.headers["location"]) == (303, f"/inbox/{request}")
         page = browser.get(f"/inbox/{request}").text
-        assert "dana said yes. It counts at" in page
+        assert "dana said yes." in page
+        assert "It counts in 59 min" in page
         assert "Take my yes back" in page
         assert 'value="approve"' not in page
-        assert "delayed" in browser.get("/inbox").text
+        assert "a yes counts in 59 min" in browser.get("/inbox").text
         assert browser.post(f"/inbox/{request}/take-back", {"key": "wrong"}).status_code == 403
         done = browser.post(f"/inbox/{request}/take-back", {"key": fields_of(page)["key"]})
         assert done.status_code == 303
@@ -97,6 +99,40 @@ def test_the_card_tells_when_it_counts_and_takes_it_back(tmp_path: Path) -> None
         assert 'value="approve"' in page
         again = browser.post(f"/inbox/{request}/take-back", {"key": fields_of(page)["key"]})
         assert (again.status_code, "was taken back" in again.text) == (409, True)
+
+
+def test_others_see_what_the_call_is_to_be_by_a_yes_that_waits(tmp_path: Path) -> None:
+    with delaying(tmp_path, "1h") as service:
+        request = held(service)
+        with service.client("dana", "reviewer") as dana, service.client("lee", "reviewer") as lee:
+            digest = dana.get(f"/v1/requests/{request}").json()["digest"]
+            said = {"answer": "approve", "digest": digest, "edits": {"amount_usd": 1.5}, "note": "the rest is theirs"}
+            assert dana.post(f"/v1/requests/{request}/answers", json=said).status_code == 200
+            shown = lee.get(f"/v1/requests/{request}").json()
+            assert (shown["said"]["note"], shown["said"]["input"]["amount_usd"]) == ("the rest is theirs", 1.5)
+        page = reviewer(service).get(f"/inbox/{request}").text
+        assert "what the call is to be by it" in page
+        assert "1.5" in page
+        assert "the rest is theirs" in page
+        told = service.shell("review", "show", request).out
+        assert "said_by       dana" in told
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_token_that_is_revoked_takes_what_was_said_with_it_back(tmp_path: Path, here: bool) -> None:
+    with delaying(tmp_path, "1h") as service:
+        request = held(service)
+        with service.client("dana", "reviewer") as dana, service.client("ops", "operator") as ops:
+            assert say(dana, request).status_code == 200
+            if here:
+                done = service.shell("tokens", "revoke", "dana")
+                assert (done.code, f"a yes of dana to {request} did not count yet" in done.out) == (0, True)
+            else:
+                (token,) = [one["id"] for one in ops.get("/v1/tokens").json()["items"] if one["name"] == "dana"]
+                assert ops.delete(f"/v1/tokens/{token}").status_code == 204
+            assert ops.get(f"/v1/requests/{request}").json()["status"] == "open"
+            events = service.shell("sessions", "events", request.rpartition(".")[0]).out
+            assert "the yes of dana is taken back: token_revoked" in events
 
 
 def test_the_command_line_takes_it_back_here_and_there(tmp_path: Path) -> None:
@@ -108,7 +144,8 @@ def test_the_command_line_takes_it_back_here_and_there(tmp_path: Path) -> None:
         assert f"engine review take-back {request}" in said.err
         assert service.shell("review", "take-back", request, ENGINE_TOKEN=dana).code == 0
         there = Shell(tmp_path)
-        assert there("--server", service.url, "review", "approve", request, "--no-resume", ENGINE_TOKEN=dana).code == 0
+        said = there("--server", service.url, "review", "approve", request, ENGINE_TOKEN=dana)
+        assert (said.code, f"engine review take-back {request}" in said.err) == (3, True), "it waits for nothing"
         assert "delayed" in service.shell("review", "list").out
         assert there("--server", service.url, "review", "take-back", request, ENGINE_TOKEN=dana).code == 0
         assert service.shell("review", "take-back", request, ENGINE_TOKEN=dana).code == 1

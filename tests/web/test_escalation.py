@@ -10,12 +10,14 @@ import pytest
 
 from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
+from engine.language.value import canonical, timestamp
 from engine.notify.due import due_deliveries, escalations
 from engine.notify.notification import HttpTarget, MessageForm, Moment, Notification
 from engine.ports.records import RequestRow
 from engine.proof.bundle_diff import changed_asking
 from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
+from engine.store.rows import request_row
 from engine.web.pages.card import row_of
 from tests.bundle_texts import CODE, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
@@ -66,6 +68,17 @@ def test_a_damaged_time_is_none_and_others_are_told() -> None:
     assert told(9, row=asked(remind=["soon"], escalate={"directors": "late"})) == ["opened"]
 
 
+@pytest.mark.parametrize("damage", [{"remind": 5}, {"escalate": "x"}, {"escalate": ["a"]}, {"names": 5}, {"note": 1}])
+def test_a_row_that_is_damaged_says_so_and_keeps_nobody_from_being_told(damage: dict[str, Any]) -> None:
+    payload = {"tool": "t", "input": {}, "rules": [], "reason": "", "message": "", "schema": None, "digest": "d",
+               "expires_at": None, **ASKED}  # fmt: skip
+    stored = ("s.1", "approval", "s", "open", timestamp(OPENED), None, None)
+    good = request_row((*stored, canonical(payload)))
+    bad = request_row((*stored, canonical(payload | damage)))
+    assert (good.problem, bad.problem, dict(bad.payload)) == ("", "its content is no request", {})
+    assert told(9, row=bad) == ["opened"]
+
+
 def test_the_inbox_tells_whom_it_goes_to_and_has_gone_to() -> None:
     assert row_of(asked(), OPENED + timedelta(hours=6)).escalated == "goes to directors in 2 h 0 min"
     assert row_of(asked(), OPENED + timedelta(hours=8)).escalated == "escalated to directors"
@@ -91,6 +104,26 @@ def test_a_request_says_what_all_of_its_rules_say_and_each_group_is_told_at_the_
     assert escalations(row) == {"directors": timedelta(hours=2)}
 
 
+def test_who_one_rule_tells_at_once_is_told_at_once() -> None:
+    one = ", escalate: {after: 8h, to: directors}"
+    for more in (", escalate: {after: 8h, to: leads}", ""):
+        other = RULE.splitlines()[1] % ("more", "leads, directors", more) + "\n"
+        play = Play(bundle(*documents(RULE % ("large", "leads, directors", one) + other)))
+        play.plan(call("w", "write"))
+        (event,) = [event for event in play.log if event.kind is EventKind.REQUEST_OPENED]
+        assert "escalate" not in event.payload
+
+
+def test_who_was_told_later_is_reminded_from_then_on_and_told_of_an_end_alone_that_came_behind() -> None:
+    row = asked(remind=["1h", "12h"])
+    assert told(7, "directors", row=row) == []
+    assert told(13, "directors", row=row) == ["reminded.2", "escalated.1"]
+    ending = Notification("desk", TARGET, frozenset({Moment.OPENED, Moment.ENDED}), frozenset({"directors"}))
+    for hours, kinds in ((1, []), (9, ["ended"])):
+        found = due_deliveries(ending, [], [row], OPENED + timedelta(hours=hours))
+        assert [one.kind for one in found] == kinds
+
+
 def test_a_diff_tells_of_it_and_takes_it_for_no_loosening() -> None:
     (change,) = changed_asking(made(""), made(", remind: [1h], escalate: {after: 8h, to: directors}"))
     assert change.text == "rule large: people are reminded after 1h, directors is told after 8h"
@@ -104,7 +137,9 @@ def test_a_diff_tells_of_it_and_takes_it_for_no_loosening() -> None:
     [
         ("leads", "escalate: {after: 8h, to: directors}", "could not answer"),
         ("leads", "escalate: {after: 8h, to: leads}", "nobody else is asked before"),
-        ("leads, customer", "escalate: {after: 8h, to: customer}", "could not answer"),
+        ("leads, customer", "escalate: {after: 8h, to: customer}", "a customer is told by"),
+        ("leads, customer", "escalate: {after: 8h, to: leads}", "nobody else is asked before"),
+        ("leads", "settle_delay: 25h", "a day at most"),
         ("leads, directors", "escalate: {after: 0s, to: directors}", "more than 0"),
         ("leads", "remind: [0s]", "more than 0"),
     ],

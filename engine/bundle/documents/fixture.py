@@ -53,6 +53,7 @@ class Approve(DocumentModel):
     by: str
     roles: Annotated[list[str], Field(description="What they identified with, beside their name.")] = []
     edit: dict[str, Any] = {}
+    note: Annotated[str, Field(description="Why, as a rule with `note: required` wants it.")] = ""
 
 
 class Deny(DocumentModel):

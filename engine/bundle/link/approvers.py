@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from engine.bundle.checks import e307_reviewers, e404_operand, e508_approvers
@@ -14,8 +15,11 @@ from engine.diagnostic import nearest
 from engine.language import types
 from engine.language.expression import Expression
 from engine.language.type_context import TypeContext
-from engine.language.value import span
+from engine.language.value import duration, span
 from engine.policy.rule import CUSTOMER, Attention, Effect
+
+# a yes is taken back by who has slipped, and the question does not expire meanwhile
+LONGEST_DELAY = timedelta(days=1)
 
 
 def check_approvers(documents: DocumentSet, rule: Node) -> None:
@@ -63,6 +67,8 @@ def _check_people(documents: DocumentSet, rule: Node, *, asks: bool) -> None:
     delay = rule.get("settle_delay")
     if asks and delay is not None and CUSTOMER in groups_of(approvers):
         documents.say(e508_approvers.at(delay, "a customer's yes counts at once"))
+    elif asks and delay is not None and (duration(str(delay.value)) or LONGEST_DELAY) > LONGEST_DELAY:
+        documents.say(e508_approvers.at(delay, "a yes waits for a day at most", "write `24h`, or less"))
     draws = second is not None and str(second.value).strip("0.%") != ""
     _check_escalation(documents, rule)
     wanted = second if draws else count
@@ -86,10 +92,12 @@ def _check_escalation(documents: DocumentSet, rule: Node) -> None:
     if escalation is None or rule.get("approvers") is None:
         return
     to, asked = escalation.at("to"), groups_of(rule.get("approvers"))
-    if to.value not in asked or to.value == CUSTOMER:
+    if to.value == CUSTOMER:
+        documents.say(e508_approvers.at(to, "a customer is told by whoever talks to them, and not by the engine"))
+    elif to.value not in asked:
         message = f"`{to.value}` is told, and could not answer: it is none of the rule's approvers"
         documents.say(e508_approvers.at(to, message, "add the group to `approvers`"))
-    elif len(asked) == 1:
+    elif not {*asked} - {to.value, CUSTOMER}:
         documents.say(e508_approvers.at(to, "nobody else is asked before: name another group in `approvers`"))
 
 

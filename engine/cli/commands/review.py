@@ -11,7 +11,7 @@ import click
 
 from engine.access.rights import Right
 from engine.api.logged_requests import request_as_logged, request_listed
-from engine.api.shapes import comments_shown, request_shown, request_status
+from engine.api.shapes import comments_shown, delayed_yes_shown, request_shown, request_status
 from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
@@ -91,6 +91,7 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
         state = await app.engine.look(row.session_id)
         found = request_shown(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
         found["comments"] = comments_shown(state, row.id)
+        found |= delayed_yes_shown(state, row.id)
         if output_format == "json":
             print_json(found)
         else:
@@ -247,7 +248,13 @@ async def take_back(request_id: str, claim: ActorClaim, store_url: str) -> int:
         row = await _request(app, request_id)
         who = await actor_of(app, claim, Right.ANSWER, "take_back", row.id, row.session_id)
         await app.engine.record(row.session_id, lambda at: YesTakenBack(row.id, who.name, at))
+        tell_taken_back(row.id)
     return app.exit_code
+
+
+def tell_taken_back(request_id: str) -> None:
+    """Say that a yes is taken back, and what can be done next."""
+    say(f"the yes is taken back, and {request_id} is open again: engine review show {request_id}", err=True)
 
 
 async def _go_on(app: App, session_id: str, *, drive: bool) -> int:
@@ -310,4 +317,4 @@ def show_request(found: dict[str, Any]) -> None:
     for name, value in shown(found).items():
         if value not in (None, "", [], {}) and name != "digest":
             plain = jsonable(value)
-            say(f"{name:<11} {plain if isinstance(plain, str) else line(plain)}")
+            say(f"{name:<13} {plain if isinstance(plain, str) else line(plain)}")

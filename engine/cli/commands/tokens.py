@@ -131,10 +131,11 @@ async def link(token: str, url: str, store_url: str) -> int:
 @store_option
 @asynchronous
 async def revoke(token: str, store_url: str) -> int:
-    """End a token, by its id or its name; it lets nobody in any more."""
+    """End a token, by its id or its name; it lets nobody in any more, and no yes of its person that waits counts."""
     from engine.cli.console.app import open_app
+    from engine.runtime.waiting_yes import take_back_all
 
-    async with open_app(store_url, drives=False) as app:
+    async with open_app(store_url) as app:
         known = await app.store.access.tokens()
         meant = _meant_by(token, known)
         if meant is None or not await app.store.access.revoke_token(meant.id, datetime.now(UTC)):
@@ -142,6 +143,10 @@ async def revoke(token: str, store_url: str) -> int:
             app.code = FAILED
         else:
             say(f"token {meant.id} ({meant.name}) is revoked")
+            if meant.person is not None:
+                # what was said with it, and does not count yet, may have been said by who took it
+                for one in await take_back_all(app.engine, app.store, meant.person, "token_revoked"):
+                    say(f"a yes of {meant.person} to {one} did not count yet, and is taken back")
             app.code = OK
     return app.exit_code
 

@@ -42,8 +42,8 @@ def _how_to_answer(found: Mapping[str, Any], request: Mapping[str, Any], who: st
         return [f"the customer is asked: engine confirm {found['id']} yes|no"]
     if request["status"] == "delayed":
         return [
-            f"a yes to {id_} counts at {request['counts_at']}; until then: engine review take-back {id_}{who}",
-            f"then a worker goes on, or: engine resume {found['id']}",
+            f"a yes to {id_} counts at {request['counts_at']}: then a worker goes on, or: engine resume {found['id']}",
+            f"as long as nobody has: engine review take-back {id_}{who}",
         ]
     groups = whom(request["groups"], request["names"])
     of = f" of {groups}" if groups else ""

@@ -55,7 +55,7 @@ def _followed(client: Client, session_id: str, after: int, printer: Printer, *, 
 
 
 # once one of these is there the session has been gone on with, or needs nobody to
-_GOES_ON = frozenset({EventKind.SESSION_CLAIMED, EventKind.STATE_TRANSITION})
+_GOES_ON = frozenset({EventKind.SESSION_CLAIMED, EventKind.STATE_TRANSITION, EventKind.YES_DELAYED})
 
 
 def event_of(found: dict[str, Any]) -> Event:

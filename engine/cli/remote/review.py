@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from engine.cli.commands.review import NO_RESUME, NOTE, one_or_last, show_request, show_requests
+from engine.cli.commands.review import NO_RESUME, NOTE, one_or_last, show_request, show_requests, tell_taken_back
 from engine.cli.console.assignments import assignments, typed
 from engine.cli.console.options import format_option
 from engine.cli.console.trace_printer import Printer, print_json
@@ -134,6 +134,7 @@ def comment(request_id: str, text: str) -> int:
 def take_back(request_id: str) -> int:
     """Take your yes back while it does not count yet (`settle_delay` of a rule); the question is open again."""
     client().delete(f"/v1/requests/{part(request_id)}/answers")
+    tell_taken_back(request_id)
     return OK
 
 

@@ -102,8 +102,8 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
     if s.final and request.kind not in (RequestKind.SETTLE, RequestKind.FOLLOW_UP):
         return InputRefused("session_over", f"session {s.session_id} is over ({s.status})")
     if request.delayed is not None and reply.action != "deny":
-        said = f"{request.delayed['by']} said yes to request {request.id}, which counts at"
-        return InputRefused("already_answered", f"{said} {request.delayed['counts_at']} unless it is taken back")
+        said = f"{request.delayed['by']} said yes to request {request.id}, which counts from"
+        return InputRefused("already_answered", f"{said} {request.delayed['counts_at']} on unless it is taken back")
     if request.closed is not None and not _never_settled(request):
         return InputRefused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
     if request.kind is RequestKind.APPROVAL and any(r.call_id == request.call_id for r in _denied(draft)):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.language.value import duration_text
-from engine.policy.rule import CUSTOMER, Effect
+from engine.policy.rule import CUSTOMER, Attention, Effect
 from engine.policy.verdict import Ask, Verdict
 from engine.session import customer_texts as texts
 from engine.session.decide.draft import Draft
@@ -148,13 +148,17 @@ def hold(draft: Draft, call: Call, verdict: Verdict, difference: list[dict[str, 
 
 
 def _attention(asks: list[Ask]) -> dict[str, Any]:
-    """When people are told of what is asked for several rules: all reminders, and each group at its earliest."""
-    found = [ask.attention for ask in asks if ask.attention is not None]
+    """When people are told of what is asked for several rules: at all reminders, and each group as early as any says.
+
+    A rule that says nothing of a group tells it at once.
+    """
+    found = [ask.attention or Attention() for ask in asks]
     remind = sorted({moment for one in found for moment in one.remind})
-    later = sorted((after, group) for one in found for group, after in one.escalate)
-    first = {group: after for after, group in reversed(later)}
+    first, *others = (dict(one.escalate) for one in found)
+    later = {group: min(after, *(one[group] for one in others)) if others else after
+             for group, after in sorted(first.items()) if all(group in one for one in others)}  # fmt: skip
     told: dict[str, Any] = {"remind": [duration_text(one) for one in remind]} if remind else {}
-    return told | ({"escalate": {group: duration_text(first[group]) for group in sorted(first)}} if first else {})
+    return told | ({"escalate": {group: duration_text(after) for group, after in later.items()}} if later else {})
 
 
 # of which groups which people are asked

@@ -6,9 +6,14 @@ it is recorded as any answer is, and the call is judged again.  A no counts at o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from engine.session.decide.draft import Draft
+from engine.session.decide.people import is_member, refused_requester
 from engine.session.state.event import EventKind
-from engine.session.state.inputs import InputRefused, YesTakenBack
+from engine.session.state.inputs import InputRefused, RequestAnswered, YesTakenBack
+from engine.session.state.state import Call, Request
 
 
 def take_back(draft: Draft, reply: YesTakenBack) -> InputRefused | None:
@@ -21,36 +26,67 @@ def take_back(draft: Draft, reply: YesTakenBack) -> InputRefused | None:
         return InputRefused("nothing_to_take_back", told)
     if request.delayed["by"] != reply.by:
         return InputRefused("not_yours", f"{request.delayed['by']} said yes to this: who may answer can still say no")
-    draft.emit(EventKind.YES_TAKEN_BACK, request_id=request.id, by=reply.by)
+    draft.emit(EventKind.YES_TAKEN_BACK, request_id=request.id, by=reply.by, why=reply.why)
     return None
 
 
 def count_delayed_yes(draft: Draft) -> bool:
-    """Record as an answer what was said long enough ago; one to a call that was edited since is closed instead."""
-    for request in draft.state.open_requests():
+    """Record as an answer what was said long enough ago, unless nobody would take it from them any more.
+
+    Nothing counts once the call is denied, or the session is to end: that came first.  Whoever belongs to who is asked
+    no more, as an urgent bundle has it, said no yes; and one to a call that was edited since was to another.
+    """
+    if draft.state.cancel_by is not None or draft.state.ending is not None:
+        return False
+    # in the order in which they count, whenever somebody looks
+    waiting = [(one.counts_at, one) for one in draft.state.open_requests() if one.counts_at is not None]
+    for counts_at, request in sorted(waiting, key=lambda one: one[0]):
         said = request.delayed
-        if said is None or request.due_at is None or draft.state.now < request.due_at:
+        if said is None or draft.state.now < counts_at:
             continue
         call = draft.state.calls[said["call_id"]]
+        if _is_denied(draft, call):
+            continue
         if call.digest not in (request.digest, said["digest"]):
             draft.emit(EventKind.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
-            return True
-        if said["digest"] != call.digest:
-            told = {"input": said["input"], "digest": said["digest"], "key": said["key"], "by": said["by"]}
-            draft.emit(EventKind.CALL_EDITED, step=call.step, call_id=call.id, **told)
-        draft.emit(
-            EventKind.REQUEST_ANSWERED,
-            request_id=request.id,
-            request_kind=request.kind.value,
-            call_id=call.id,
-            action="approve",
-            by=said["by"],
-            note=said["note"],
-            value=None,
-            digest=said["digest"],
-            said_at=said["said_at"],
-            **({"roles": said["roles"]} if said["roles"] else {}),
-            **({"edited": True} if said["input"] is not None else {}),
-        )
+        elif why := _refused_now(draft, request, said):
+            draft.emit(EventKind.YES_TAKEN_BACK, request_id=request.id, by=said["by"], why=why)
+        else:
+            _count(draft, request, call, said)
         return True
     return False
+
+
+def _is_denied(draft: Draft, call: Call) -> bool:
+    answers = [one.answered for one in draft.state.requests.open.values() if one.call_id == call.id]
+    return any(answer is not None and answer["action"] == "deny" for answer in answers)
+
+
+def _refused_now(draft: Draft, request: Request, said: Mapping[str, Any]) -> str:
+    """Why a yes would be refused by now that was taken when it was said."""
+    roles = frozenset(said["roles"])
+    if request.groups and not is_member(draft, request, said["by"], roles):
+        return "not_a_member"
+    again = RequestAnswered(request.id, "approve", said["by"], said["note"], None, None, draft.at, roles)
+    refused = refused_requester(draft, again)
+    return refused.reason if refused is not None else ""
+
+
+def _count(draft: Draft, request: Request, call: Call, said: Mapping[str, Any]) -> None:
+    if said["digest"] != call.digest:
+        told = {"input": said["input"], "digest": said["digest"], "key": said["key"], "by": said["by"]}
+        draft.emit(EventKind.CALL_EDITED, step=call.step, call_id=call.id, **told)
+    draft.emit(
+        EventKind.REQUEST_ANSWERED,
+        request_id=request.id,
+        request_kind=request.kind.value,
+        call_id=call.id,
+        action="approve",
+        by=said["by"],
+        note=said["note"],
+        value=None,
+        digest=said["digest"],
+        said_at=said["said_at"],
+        **({"roles": said["roles"]} if said["roles"] else {}),
+        **({"edited": True} if said["input"] is not None else {}),
+    )

@@ -176,7 +176,7 @@ def _failed(call: Call) -> bool:
 def _answered(draft: Draft, call: Call) -> bool:
     """Whether everybody who was asked about a held call, as it stands now, has said yes."""
     asked = [r for r in draft.state.requests.open.values() if r.call_id == call.id and r.closed is None]
-    return bool(call.approvals) and not any(r.open and r.digest == call.digest for r in asked)
+    return bool(call.approvals) and not any(r.open and call.digest in (r.digest, r.said_digest) for r in asked)
 
 
 def _has_turn(draft: Draft, call: Call, calls: list[Call]) -> bool:

@@ -252,11 +252,15 @@ class RequestCommented:
 
 @dataclass(frozen=True, slots=True)
 class YesTakenBack:
-    """Who said a yes that does not count yet takes it back; the question is open again."""
+    """Who said a yes that does not count yet takes it back; the question is open again.
+
+    `why` says what else has taken it back than their own wish.
+    """
 
     request_id: str
     by: str
     at: datetime
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,11 @@ class Request:
         return datetime.fromisoformat(self.delayed["counts_at"]) if self.delayed is not None else None
 
     @property
+    def said_digest(self) -> str | None:
+        """The call that the yes is to which was said already."""
+        return self.delayed["digest"] if self.delayed is not None else None
+
+    @property
     def due_at(self) -> datetime | None:
         """When time alone changes something: a yes counts, or else the question expires."""
         return self.expires_at if self.delayed is None else self.counts_at

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from engine.api.shapes import comments_shown, request_status
+from engine.api.shapes import comments_shown, delayed_yes_shown, request_status
 from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.language.value import jsonable, one_line
@@ -20,7 +20,6 @@ from engine.spec.request_kind import RequestKind
 from engine.web.pages.answer_form import FormField, fields_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.span import span_told
-from engine.web.requests import said_by
 
 # of the words of strangers so many are shown at first
 LONGEST = 2000
@@ -45,6 +44,7 @@ class InboxRow:
     together: str = ""
     away: str = ""
     escalated: str = ""
+    counts_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class Card:
     settle_delay: str = ""
     said_by: str = ""
     counts_at: str = ""
+    said_note: str = ""
+    said_input: tuple[tuple[str, str], ...] = ()
 
 
 def standing_of(row: RequestRow, state: State) -> str:
@@ -108,6 +110,7 @@ def in_time(row: RequestRow, now: datetime) -> dict[str, Any]:
         "expires_at": row.expires_at,
         "age": span_told(now - row.opened_at) if row.opened_at is not None else "",
         "left": span_told(row.expires_at - now) if row.expires_at is not None else "",
+        "counts_in": span_told(row.counts_at - now) if row.counts_at is not None and row.counts_at > now else "",
         "escalated": _escalated(row, now),
     }
 
@@ -156,9 +159,20 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
         ),
         p.get("note") == "required",
         str(p.get("settle_delay") or ""),
-        visible(said_by(state, row.id) or ""),
-        f"{row.counts_at:%H:%M:%S}" if row.counts_at is not None else "",
+        *_said(state, row, now),
     )
+
+
+def _said(state: State, row: RequestRow, now: datetime) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+    """Who said a yes that does not count yet, when it does, why, and what the call is to be by it if that changed."""
+    request = state.requests.get(row.id)
+    told = shown(delayed_yes_shown(state, row.id))
+    if request is None or request.counts_at is None or told["said"] is None:
+        return "", "", "", ()
+    left = request.counts_at - now
+    when = f"in {span_told(left)}" if left > timedelta(0) else "as soon as its session goes on"
+    moment = f"{when} ({request.counts_at:%Y-%m-%d %H:%M:%S} UTC)"
+    return visible(told["said_by"]), moment, visible(str(told["said"]["note"])), _pairs(told["said"]["input"] or {})
 
 
 _VERBS: Mapping[str, str] = {"approve": "approved", "deny": "refused"}

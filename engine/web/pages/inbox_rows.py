@@ -17,7 +17,7 @@ MOST_KEPT = 2_000
 
 
 class InboxRows:
-    """The lines of the last `MOST_KEPT` requests that were listed, each with the content that it was made of."""
+    """The lines of the last `MOST_KEPT` short requests that were listed, each with the content that it was made of."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[Mapping[str, Any], InboxRow]] = OrderedDict()
@@ -25,13 +25,13 @@ class InboxRows:
     async def of(self, service: Service, row: RequestRow, now: datetime) -> InboxRow:
         """The line of a request as its log has it."""
         payload, known = self._kept.get(row.id, (None, None))
-        if known is not None and not row.problem and (payload is row.payload or payload == row.payload):
+        if known is not None and payload is row.payload and service.logged.keeps(row):
             self._kept.move_to_end(row.id)
             return replace(known, **in_time(row, now))
         says = await sentence_of(service, row)
         made = row_of(row, now, says)
         # without its bundle it is put into other words
-        if says and not row.problem:
+        if says and service.logged.keeps(row):
             self._kept[row.id] = row.payload, made
             if len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)

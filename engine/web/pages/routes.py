@@ -267,6 +267,7 @@ async def _take_back(service: Service, visitor: Visitor, request: Request) -> Re
     try:
         await taken_back(service, visitor.principal, row.id, request)
     except NotAllowed as refused:
+        await service.note(request, visitor.principal, "take_back", row.id, refused.reason)
         return await _card(service, visitor, row.id, problem=str(refused), status=409)
     return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
 
@@ -314,7 +315,7 @@ async def _card(
 async def _next(service: Service, visitor: Visitor, after: RequestRow) -> str | None:
     """The request to go on with: the oldest other one that somebody is asked."""
     for row in await service.store.requests(tenant=visitor.principal.tenant, open_only=True, limit=MOST_ROWS):
-        if row.id != after.id and await may_answer(service, visitor.principal, row):
+        if row.id != after.id and row.counts_at is None and await may_answer(service, visitor.principal, row):
             return row.id
     return None
 

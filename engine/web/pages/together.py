@@ -106,7 +106,9 @@ async def answer(service: Service, visitor: Visitor, request: Request) -> Respon
         listed = await service.logged.listed(row)
         told.append((row.id, await sentence_of(service, listed) or row.id, why))
     done = sum(not why for _, _, why in told)
-    return shown("together_done.html", visitor=visitor, told=told, done=done, said=said)
+    after = [await service.store.request(one) for one, _, why in told if not why]
+    delayed = {row.id for row in after if row is not None and row.status == "open" and row.counts_at is not None}
+    return shown("together_done.html", visitor=visitor, told=told, done=done, said=said, delayed=delayed)
 
 
 def _columns(rows: Sequence[RequestRow]) -> list[str]:

@@ -18,7 +18,13 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     >>> networks(["10.0.0.0/8"])
     (IPv4Network('10.0.0.0/8'),)
     """
-    return tuple(ip_network(text) for text in texts)
+    found = tuple(ip_network(text) for text in texts)
+    for network in found:
+        if not network.prefixlen:
+            raise ValueError(f"{network} is everybody, and whoever asks would be believed")
+        if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
+            raise ValueError(f"{network} is a network of IPv4: write it as one")
+    return found
 
 
 def client_address(
@@ -35,13 +41,20 @@ def client_address(
     listed = b",".join(told).decode("latin-1").split(",")[-MOST:] if told else []
     found = peer
     for text in reversed(listed):
-        address = _address(text.strip())
+        address = _address(_without_port(text.strip()))
         if address is None:
             return found
         found = (str(address), 0)
         if not _is_one(address, proxies):
             return found
     return found
+
+
+def _without_port(text: str) -> str:
+    """An address as some proxies write it: `203.0.113.7:4711`, `[2001:db8::1]:443`."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def _address(text: str) -> NetAddress | None:

@@ -160,10 +160,14 @@ def _delayed(state: State, payload: YesDelayedPayload, event: Event) -> State:
 
 
 class YesTakenBackPayload(TypedDict):
-    """Who had said a yes that did not count yet has taken it back."""
+    """A yes of somebody that did not count yet was taken back: by themselves, or `why` else.
+
+    That is since they belong to who is asked no more, or their token was revoked.
+    """
 
     request_id: Own[str]
     by: Words[str]
+    why: Own[str]
 
 
 def _taken_back(state: State, payload: YesTakenBackPayload, event: Event) -> State:
@@ -265,7 +269,7 @@ REQUEST_EVENTS = (
         EventKind.YES_TAKEN_BACK,
         YesTakenBackPayload,
         _taken_back,
-        lambda e: f"{e['request_id']}: {e['by']} took the yes back",
+        lambda e: f"{e['request_id']}: the yes of {e['by']} is taken back{': ' + e['why'] if e['why'] else ''}",
         from_outside=True,
         others=True,
         projected=True,
