@@ -266,7 +266,8 @@ def jsonable(value: Any) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if kind is dict:
+    # most of what is no plain value is a dict, and to ask for a mapping takes longer
+    if kind is dict or isinstance(value, Mapping):
         return {key: item if type(item) in _PLAIN else jsonable(item) for key, item in value.items()}
     if isinstance(value, datetime):
         return timestamp(value)
@@ -278,8 +279,6 @@ def jsonable(value: Any) -> Any:
         return sorted((jsonable(item) for item in value), key=canonical)
     if isinstance(value, list | tuple):
         return [item if type(item) in _PLAIN else jsonable(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: item if type(item) in _PLAIN else jsonable(item) for key, item in value.items()}
     return value
 
 

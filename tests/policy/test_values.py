@@ -118,6 +118,7 @@ def test_moments_days_spans_and_sets_become_json() -> None:
     assert v.jsonable(datetime(2026, 1, 2, 3, tzinfo=UTC)) == "2026-01-02T03:00:00.000000Z"
     assert v.jsonable(date(2026, 1, 2)) == "2026-01-02"
     assert v.jsonable({"a": (timedelta(hours=1), frozenset({"y", "x"}))}) == {"a": ["1h", ["x", "y"]]}
+    assert v.jsonable(MappingProxyType({"a": date(2026, 1, 2)})) == {"a": "2026-01-02"}
 
 
 def test_a_lone_surrogate_survives_printing() -> None:
