@@ -17,10 +17,9 @@ from engine.language.value import canonical_of_exact
 from engine.ports.records import CorruptLog, RequestRow, UnknownSession
 from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
+from engine.store.rows import SHORT
 
 MOST_KEPT = 2_000
-# of so many characters: a longer one is not kept, but compared by its digest
-SHORT = 8_000
 
 T = TypeVar("T")
 

@@ -74,14 +74,15 @@ class Session:
             await self._drives.ended(self.id)
             if (await self._store.session(self.id)).state != Status.RUNNING:
                 state = await self._runner.look(self.id)
-                if self._drive and _waits_for_time_alone(state):
+                due = self._is_due(state)
+                if self._drive and _waits_for_time_alone(state) and not due:
+                    # to drive it before would record that it was taken, each time, and nothing else
                     with trio.move_on_after(LOOK_EVERY):
                         await news.wait()
-                    late = False
-                elif late or not (self._drive and self._is_due(state)):
+                    continue
+                if late or not (self._drive and due):
                     return await self._viewed(state)
-                else:
-                    late = True
+                late = True
             if self._drive:
                 self._drives.start(self.id)
             else:

@@ -75,7 +75,7 @@ def _payload(text: Any) -> tuple[Mapping[str, Any], str]:
     return payload, ""
 
 
-# the same requests are listed over and over: the short ones are read once
+# the same requests are listed over and over: those of so few characters are read once, and shared by who reads them
 SHORT = 8_000
 _kept_payload = lru_cache(maxsize=2_000)(_payload)
 

@@ -6,6 +6,7 @@ import trio
 
 from engine.api.answers import Approve
 from engine.api.engine import open_engine
+from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from tests.bundle_texts import agent, bundle, policy, reviewers, tool
 from tests.testing.live import KEYED
@@ -36,6 +37,8 @@ async def test_who_waits_for_it_is_told_how_it_stands_behind_the_delay() -> None
         await engine.answer(request.id, Approve(by="ana"), digest=request.digest)
         view = await session.settled()
         assert (view.status, view.over) == (Status.DONE, True)
+        kinds = [event.kind async for event in session.events()]
+        assert kinds.count(EventKind.SESSION_CLAIMED) == 3, "it is taken once for each thing that happens"
 
 
 async def test_nobody_has_to_ask_for_it_to_go_on() -> None:
@@ -44,7 +47,7 @@ async def test_nobody_has_to_ask_for_it_to_go_on() -> None:
         (request,) = (await session.settled()).requests
         await engine.answer(request.id, Approve(by="ana"))
         kinds = [event.kind async for event in session.events(follow=True)]
-        assert "call_started" in kinds
+        assert EventKind.CALL_STARTED in kinds
 
 
 async def test_one_that_is_taken_back_is_waited_for_no_more() -> None:

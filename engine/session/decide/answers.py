@@ -44,21 +44,9 @@ def answer(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
         _delay(draft, request, reply, digest, edited, roles)
         return None
     if edited is not None:
-        _edit(draft, request, reply.by, edited)
-    more: dict[str, Any] = {"roles": roles} if roles else {}
-    more |= {"edited": True} if edited is not None else {}
-    draft.emit(
-        EventKind.REQUEST_ANSWERED,
-        request_id=request.id,
-        request_kind=request.kind.value,
-        call_id=request.call_id,
-        action=reply.action,
-        by=reply.by,
-        note=reply.note,
-        value=reply.value,
-        digest=digest,
-        **more,
-    )
+        edit(draft, request, {"input": edited.input, "digest": edited.digest, "key": edited.key, "by": reply.by})
+    told = {"action": reply.action, "by": reply.by, "note": reply.note, "value": reply.value, "digest": digest}
+    record_answer(draft, request, told, roles, edited=edited is not None)
     if request.kind is RequestKind.SETTLE and (draft.state.final or request.closed is not None):
         _settle_late(draft, request)
     return None
@@ -106,7 +94,7 @@ def _may_answer(draft: Draft, request: Request, reply: RequestAnswered) -> Input
         return InputRefused("already_answered", f"{said} {request.delayed['counts_at']} on unless it is taken back")
     if request.closed is not None and not _never_settled(request):
         return InputRefused(request.closed, f"request {request.id} is closed: {request.closed.replace('_', ' ')}")
-    if request.kind is RequestKind.APPROVAL and any(r.call_id == request.call_id for r in _denied(draft)):
+    if request.kind is RequestKind.APPROVAL and is_denied(draft, request):
         return InputRefused("already_denied", "another group has said no to this call")
     if _is_stale(draft, request, reply):
         return InputRefused("changed", "the call was edited after this was asked: who is needed is asked anew")
@@ -138,9 +126,10 @@ def _never_settled(request: Request) -> bool:
     return request.kind is RequestKind.SETTLE and request.closed == "expired"
 
 
-def _denied(draft: Draft) -> list[Request]:
-    answered = [request for request in draft.state.requests.open.values() if request.answered is not None]
-    return [request for request in answered if (request.answered or {})["action"] == "deny"]
+def is_denied(draft: Draft, request: Request) -> bool:
+    """Whether somebody has said no to the call that a request is about."""
+    answers = [one.answered for one in draft.state.requests.open.values() if one.call_id == request.call_id]
+    return any(answer is not None and answer["action"] == "deny" for answer in answers)
 
 
 def _roles_that_count(draft: Draft, request: Request, reply: RequestAnswered) -> frozenset[str]:
@@ -209,12 +198,26 @@ def _edited(draft: Draft, request: Request, reply: RequestAnswered) -> _EditedCa
     return _EditedCall(edited, call_digest(tool, call.name, edited), key)
 
 
-def _edit(draft: Draft, request: Request, by: str, edited: _EditedCall) -> None:
-    """Take an edit into the call, unless it is as the call stands."""
+def edit(draft: Draft, request: Request, told: Mapping[str, Any]) -> None:
+    """Take an edit into the call, unless it stands so: its `input`, `digest` and `key`, and who it is `by`."""
     call = draft.state.calls[request.call_id or ""]
-    if edited.digest != call.digest:
-        told = {"input": edited.input, "digest": edited.digest, "key": edited.key, "by": by}
+    if told["digest"] != call.digest:
         draft.emit(EventKind.CALL_EDITED, step=call.step, call_id=call.id, **told)
+
+
+def record_answer(
+    draft: Draft, request: Request, told: Mapping[str, Any], roles: list[str], *, edited: bool, **more: Any
+) -> None:
+    """Write that somebody answered: the `action`, who it is `by`, their `note` and `value`, and the call's `digest`."""
+    more |= ({"roles": roles} if roles else {}) | ({"edited": True} if edited else {})
+    draft.emit(
+        EventKind.REQUEST_ANSWERED,
+        request_id=request.id,
+        request_kind=request.kind.value,
+        call_id=request.call_id,
+        **told,
+        **more,
+    )
 
 
 def _settle_late(draft: Draft, request: Request) -> None:

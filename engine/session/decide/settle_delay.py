@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.session.decide.answers import edit, is_denied, record_answer
 from engine.session.decide.draft import Draft
 from engine.session.decide.people import is_member, refused_requester
 from engine.session.state.event import EventKind
 from engine.session.state.inputs import InputRefused, RequestAnswered, YesTakenBack
-from engine.session.state.state import Call, Request
+from engine.session.state.state import Request
 
 
 def take_back(draft: Draft, reply: YesTakenBack) -> InputRefused | None:
@@ -45,21 +46,16 @@ def count_delayed_yes(draft: Draft) -> bool:
         if said is None or draft.state.now < counts_at:
             continue
         call = draft.state.calls[said["call_id"]]
-        if _is_denied(draft, call):
+        if is_denied(draft, request):
             continue
         if call.digest not in (request.digest, said["digest"]):
             draft.emit(EventKind.REQUEST_CLOSED, request_id=request.id, how="withdrawn")
         elif why := _refused_now(draft, request, said):
             draft.emit(EventKind.YES_TAKEN_BACK, request_id=request.id, by=said["by"], why=why)
         else:
-            _count(draft, request, call, said)
+            _count(draft, request, said)
         return True
     return False
-
-
-def _is_denied(draft: Draft, call: Call) -> bool:
-    answers = [one.answered for one in draft.state.requests.open.values() if one.call_id == call.id]
-    return any(answer is not None and answer["action"] == "deny" for answer in answers)
 
 
 def _refused_now(draft: Draft, request: Request, said: Mapping[str, Any]) -> str:
@@ -72,21 +68,9 @@ def _refused_now(draft: Draft, request: Request, said: Mapping[str, Any]) -> str
     return refused.reason if refused is not None else ""
 
 
-def _count(draft: Draft, request: Request, call: Call, said: Mapping[str, Any]) -> None:
-    if said["digest"] != call.digest:
-        told = {"input": said["input"], "digest": said["digest"], "key": said["key"], "by": said["by"]}
-        draft.emit(EventKind.CALL_EDITED, step=call.step, call_id=call.id, **told)
-    draft.emit(
-        EventKind.REQUEST_ANSWERED,
-        request_id=request.id,
-        request_kind=request.kind.value,
-        call_id=call.id,
-        action="approve",
-        by=said["by"],
-        note=said["note"],
-        value=None,
-        digest=said["digest"],
-        said_at=said["said_at"],
-        **({"roles": said["roles"]} if said["roles"] else {}),
-        **({"edited": True} if said["input"] is not None else {}),
-    )
+def _count(draft: Draft, request: Request, said: Mapping[str, Any]) -> None:
+    edited = said["input"] is not None
+    if edited:
+        edit(draft, request, {name: said[name] for name in ("input", "digest", "key", "by")})
+    told = {"action": "approve", "by": said["by"], "note": said["note"], "value": None, "digest": said["digest"]}
+    record_answer(draft, request, told, said["roles"], edited=edited, said_at=said["said_at"])
