@@ -117,7 +117,7 @@ def in_time(row: RequestRow, now: datetime) -> dict[str, Any]:
 
 def _escalated(row: RequestRow, now: datetime) -> str:
     """Whom a question has gone to, or goes to, since nobody answers."""
-    if row.opened_at is None or row.status != "open":
+    if row.opened_at is None or request_status(row) != "open":
         return ""
     since = now - row.opened_at
     told = []
