@@ -123,9 +123,16 @@ def _label(event: Event) -> tuple[str, str]:
         return "state", "bold green" if payload["state"] == "done" else "bold yellow"
     if kind is EventKind.SESSION_STARTED:
         return "session", "dim"
-    return {EventKind.VERDICT: "policy", EventKind.REQUEST_OPENED: "asked", EventKind.REQUEST_ANSWERED: "answer"}.get(
-        kind, "event"
-    ), "dim"
+    return _LABELS.get(kind, "event"), "dim"
+
+
+_LABELS = {
+    EventKind.VERDICT: "policy",
+    EventKind.REQUEST_OPENED: "asked",
+    EventKind.REQUEST_ANSWERED: "answer",
+    EventKind.YES_DELAYED: "answer",
+    EventKind.YES_TAKEN_BACK: "answer",
+}
 
 
 def print_json(value: Any) -> None:
