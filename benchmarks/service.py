@@ -56,7 +56,8 @@ class Load:
 
     def client(self, token: str, cookie: str = "") -> httpx2.AsyncClient:
         who = {"cookie": cookie} if cookie else {"authorization": f"Bearer {token}"}
-        return httpx2.AsyncClient(base_url=self.url, headers=who, timeout=60)
+        # a context for TLS takes 25 ms to make, and nothing here speaks it: it would be measured as the service's
+        return httpx2.AsyncClient(base_url=self.url, headers=who, timeout=60, verify=False)
 
     async def all(self) -> None:
         async with self.client(self.tokens[0]) as ops:

@@ -58,7 +58,7 @@ class ThreadAccess:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.add_login, login))
 
-    async def login_of(self, secret_hash: str) -> Login | None:
+    async def login_of(self, secret_hash: str) -> tuple[Login, AccessToken | None] | None:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.login_of, secret_hash))
 

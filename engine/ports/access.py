@@ -162,8 +162,8 @@ class AccessStore(Protocol):
         """Keep a login; those that have expired are let go of."""
         ...
 
-    async def login_of(self, secret_hash: str) -> Login | None:
-        """The login with a secret, whether it is good still or not."""
+    async def login_of(self, secret_hash: str) -> tuple[Login, AccessToken | None] | None:
+        """The login with a secret, and the token that it stands for if it does; whether they are good still or not."""
         ...
 
     async def end_login(self, secret_hash: str) -> bool:

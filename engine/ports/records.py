@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -180,6 +180,14 @@ class RequestRow:
     def due_at(self) -> datetime | None:
         """When time alone changes something: a yes counts, or else the question expires."""
         return self.counts_at if self.counts_at is not None else self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """The first rows of a list of requests, and how many the list has in all."""
+
+    rows: Sequence[RequestRow]
+    count: int
 
 
 class UnknownSession(EngineError):

@@ -11,7 +11,7 @@ from engine.ports.access import AccessStore
 from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
 from engine.ports.queue import Queue
-from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, RequestRow, SessionRow
+from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, RequestPage, RequestRow, SessionRow
 from engine.session.state.event import Event
 
 
@@ -136,17 +136,17 @@ class Store(PastSessions, Queue, Protocol):
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
-        soonest: bool = False,
     ) -> list[RequestRow]:
-        """The inbox, oldest first: what people are asked, and not what waits for a client to propose.
+        """What people are asked, oldest first, and not what waits for a client to propose.
 
-        Of a session, behind a request that was `after` in the order, for a tenant.  With `soonest` what expires first
-        comes first, and what never does at the end; nothing is `after` another in that order.
+        Of a session, behind a request that was `after` in the order, for a tenant.
         """
         ...
 
-    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
-        """How many the inbox holds, for a tenant."""
+    async def inbox(
+        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
+    ) -> RequestPage:
+        """What people are asked, what expires first at the head and what never does at the end, for a tenant."""
         ...
 
     async def request(self, request_id: str) -> RequestRow | None:

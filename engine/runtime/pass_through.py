@@ -13,7 +13,7 @@ from typing import Any
 from engine.ports.access import AccessStore
 from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
-from engine.ports.records import Head, JobLease, JobRow, Lease, RequestRow, SessionRow
+from engine.ports.records import Head, JobLease, JobRow, Lease, RequestPage, RequestRow, SessionRow
 from engine.ports.store import Store
 
 
@@ -126,16 +126,17 @@ class PassThrough:
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
-        soonest: bool = False,
     ) -> list[RequestRow]:
         """See `ports.Store`."""
         return await self._inner.requests(
-            session_id=session_id, open_only=open_only, after=after, limit=limit, tenant=tenant, soonest=soonest
+            session_id=session_id, open_only=open_only, after=after, limit=limit, tenant=tenant
         )
 
-    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+    async def inbox(
+        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
+    ) -> RequestPage:
         """See `ports.Store`."""
-        return await self._inner.count_requests(open_only=open_only, tenant=tenant)
+        return await self._inner.inbox(open_only=open_only, limit=limit, tenant=tenant)
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

@@ -86,9 +86,8 @@ class SqliteAccess:
 
     async def token_by_id(self, token_id: str) -> AccessToken | None:
         """See `ports.AccessStore`."""
-        sql = f"SELECT {_TOKEN} FROM tokens WHERE id = ?"
-        row = await self._read(lambda c: c.execute(sql, (token_id,)).fetchone())
-        return _token(row) if row else None
+        found: AccessToken | None = await self._read(lambda c: _token_by_id(c, token_id))
+        return found
 
     async def add_login(self, login: Login) -> None:
         """See `ports.AccessStore`."""
@@ -103,15 +102,16 @@ class SqliteAccess:
 
         await self._writer.do(add)
 
-    async def login_of(self, secret_hash: str) -> Login | None:
+    async def login_of(self, secret_hash: str) -> tuple[Login, AccessToken | None] | None:
         """See `ports.AccessStore`."""
-        sql = f"SELECT {_LOGIN} FROM logins WHERE secret_hash = ?"
-        row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
-        if row is None:
-            return None
-        hash_, token_id, created, expires, once, identity = row
-        moments = datetime.fromisoformat(created), datetime.fromisoformat(expires)
-        return Login(hash_, token_id, *moments, bool(once), _identity(identity))
+
+        def look(connection: sqlite3.Connection) -> tuple[Login, AccessToken | None] | None:
+            sql = f"SELECT {_LOGIN} FROM logins WHERE secret_hash = ?"
+            row = connection.execute(sql, (secret_hash,)).fetchone()
+            return (_login(row), _token_by_id(connection, row[1])) if row else None
+
+        found: tuple[Login, AccessToken | None] | None = await self._read(look)
+        return found
 
     async def end_login(self, secret_hash: str) -> bool:
         """See `ports.AccessStore`."""
@@ -296,6 +296,17 @@ def _token(row: Sequence[Any]) -> AccessToken:
     moments = _moment(expires), _moment(revoked), _moment(used)
     made, held = datetime.fromisoformat(created), tuple(json.loads(groups))
     return AccessToken(id_, name, hash_, role, person, tenant, made, by, *moments, tuple(scopes.split()), held)
+
+
+def _token_by_id(connection: sqlite3.Connection, token_id: str) -> AccessToken | None:
+    row = connection.execute(f"SELECT {_TOKEN} FROM tokens WHERE id = ?", (token_id,)).fetchone()
+    return _token(row) if row else None
+
+
+def _login(row: Sequence[Any]) -> Login:
+    hash_, token_id, created, expires, once, identity = row
+    moments = datetime.fromisoformat(created), datetime.fromisoformat(expires)
+    return Login(hash_, token_id, *moments, bool(once), _identity(identity))
 
 
 def _identity(text: str | None) -> Identity | None:

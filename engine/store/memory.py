@@ -25,6 +25,7 @@ from engine.ports.records import (
     HeldSession,
     JobLease,
     Lease,
+    RequestPage,
     RequestRow,
     SessionRow,
     session_of,
@@ -36,7 +37,7 @@ from engine.store.erase import KEPT, erased_segments
 from engine.store.memory_access import MemoryAccess
 from engine.store.memory_deliveries import MemoryDeliveries
 from engine.store.memory_deployments import MemoryDeployments
-from engine.store.memory_lists import inbox_rows, session_rows
+from engine.store.memory_lists import by_deadline, request_rows, session_rows
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
     ClaimKey,
@@ -299,18 +300,18 @@ class MemoryStore(MemoryQueue):
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
-        soonest: bool = False,
     ) -> list[RequestRow]:
         """See `ports.Store`."""
         own = None if tenant is None else set(await self.access.sessions_of(tenant))
-        return inbox_rows(
-            self._requests, session_id=session_id, open_only=open_only, after=after, limit=limit, among=own,
-            soonest=soonest,
-        )  # fmt: skip
+        return request_rows(
+            self._requests, session_id=session_id, open_only=open_only, after=after, limit=limit, among=own
+        )
 
-    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+    async def inbox(
+        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
+    ) -> RequestPage:
         """See `ports.Store`."""
-        return len(await self.requests(open_only=open_only, tenant=tenant))
+        return by_deadline(await self.requests(open_only=open_only, tenant=tenant), limit)
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

@@ -60,9 +60,10 @@ class MemoryAccess:
         self._logins = {key: one for key, one in self._logins.items() if one.expires_at > login.created_at}
         self._logins[login.secret_hash] = login
 
-    async def login_of(self, secret_hash: str) -> Login | None:
+    async def login_of(self, secret_hash: str) -> tuple[Login, AccessToken | None] | None:
         """See `ports.AccessStore`."""
-        return self._logins.get(secret_hash)
+        login = self._logins.get(secret_hash)
+        return (login, self._tokens.get(login.token_id)) if login is not None else None
 
     async def end_login(self, secret_hash: str) -> bool:
         """See `ports.AccessStore`."""

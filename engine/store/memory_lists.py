@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from engine.language.value import timestamp
-from engine.ports.records import RequestRow, SessionRow
+from engine.ports.records import RequestPage, RequestRow, SessionRow
 from engine.spec.request_kind import RequestKind
 
 
-def inbox_rows(
+def request_rows(
     requests: Mapping[str, RequestRow],
     *,
     session_id: str | None,
@@ -18,9 +18,8 @@ def inbox_rows(
     after: str | None,
     limit: int | None,
     among: Collection[str] | None,
-    soonest: bool = False,
 ) -> list[RequestRow]:
-    """The oldest first, or what expires soonest: of a session, behind a request, of some sessions.
+    """The oldest first: of a session, behind a request, of some sessions.
 
     What waits for a client to propose is none.
     """
@@ -34,7 +33,12 @@ def inbox_rows(
         and (among is None or row.session_id in among)
         and (after is None or (last is not None and _place(row) > _place(last)))
     ]
-    return sorted(rows, key=_deadline if soonest else _place)[:limit]
+    return sorted(rows, key=_place)[:limit]
+
+
+def by_deadline(rows: Sequence[RequestRow], limit: int | None) -> RequestPage:
+    """What expires first at the head, and what never does at the end."""
+    return RequestPage(sorted(rows, key=_deadline)[:limit], len(rows))
 
 
 def _deadline(row: RequestRow) -> tuple[bool, str, str]:

@@ -100,19 +100,14 @@ def request_rows(
     after: str | None,
     limit: int | None,
     tenant: str | None,
-    soonest: bool = False,
 ) -> list[stored.RequestRow]:
-    """The inbox, oldest first or what expires soonest: of a session, behind a request, for a tenant."""
-    wanted = _inbox(open_only, tenant)
+    """What people are asked, oldest first: of a session, behind a request, for a tenant."""
+    wanted = _asked(open_only, tenant)
     if session_id is not None:
         wanted.append("session_id = ?3")
     if after is not None:
         wanted.append("(opened_at, id) > (SELECT opened_at, id FROM requests WHERE id = ?4)")
-    order = "expires_at IS NULL, coalesce(expires_at, opened_at), id" if soonest else "opened_at, id"
-    which = f"FROM requests WHERE {' AND '.join(wanted)} ORDER BY {order} LIMIT ?5"
-    # no index has that order, and what is sorted away is not read
-    deep = f"SELECT {REQUEST} FROM requests WHERE rowid IN (SELECT rowid {which}) ORDER BY {order}"
-    sql = deep if soonest else f"SELECT {REQUEST} {which}"
+    sql = f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(wanted)} ORDER BY opened_at, id LIMIT ?5"
     values = (RequestKind.PLANNER.value, tenant, session_id, after, -1 if limit is None else limit)
     return [request_row(row) for row in connection.execute(sql, values).fetchall()]
 
@@ -123,14 +118,23 @@ def request_of(connection: sqlite3.Connection, request_id: str) -> stored.Reques
     return request_row(row) if row else None
 
 
-def count_requests(connection: sqlite3.Connection, open_only: bool, tenant: str | None) -> int:
-    """How many the inbox holds, for a tenant."""
-    sql = f"SELECT count(*) FROM requests WHERE {' AND '.join(_inbox(open_only, tenant))}"
-    values = (RequestKind.PLANNER.value, tenant) if tenant is not None else (RequestKind.PLANNER.value,)
-    return int(connection.execute(sql, values).fetchone()[0])
+def inbox_page(
+    connection: sqlite3.Connection, open_only: bool, limit: int | None, tenant: str | None
+) -> stored.RequestPage:
+    """What people are asked, what expires first at the head, for a tenant; how many that are in all."""
+    which = f"FROM requests WHERE {' AND '.join(_asked(open_only, tenant))}"
+    order = "ORDER BY expires_at IS NULL, coalesce(expires_at, opened_at), id"
+    # no index has that order, and what is sorted away is not read
+    sql = f"SELECT {REQUEST} FROM requests WHERE rowid IN (SELECT rowid {which} {order} LIMIT ?3) {order}"
+    kind, most = RequestKind.PLANNER.value, -1 if limit is None else limit
+    rows = [request_row(row) for row in connection.execute(sql, (kind, tenant, most)).fetchall()]
+    if limit is None or len(rows) < limit:
+        return stored.RequestPage(rows, len(rows))
+    values = (kind,) if tenant is None else (kind, tenant)
+    return stored.RequestPage(rows, int(connection.execute(f"SELECT count(*) {which}", values).fetchone()[0]))
 
 
-def _inbox(open_only: bool, tenant: str | None) -> list[str]:
+def _asked(open_only: bool, tenant: str | None) -> list[str]:
     """What is asked of people, as conditions: ?1 is what waits for a client to propose, and ?2 the tenant."""
     wanted = ["kind <> ?1"]
     if open_only:

@@ -6,7 +6,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ import zstandard
 
 from engine.language.value import timestamp
 from engine.ports import records as stored
-from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestRow, SessionRow
+from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestPage, RequestRow, SessionRow
 from engine.ports.resources import LOG_KEY
 from engine.session.state.event import Event
 from engine.store import chain, queue
@@ -31,8 +31,8 @@ from engine.store.log_key import HeadSeal, LogKey, Voucher
 from engine.store.queries import (
     StoredHead,
     bundle_files,
-    count_requests,
     head_of,
+    inbox_page,
     one_moment,
     place_before,
     read_log,
@@ -61,14 +61,11 @@ async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True
     try:
         writer = CommitWriter(writing, check)
         voucher = Voucher(store_id(reading), key) if key is not None else None
-        sender = WakeSender(path)
-        try:
+        with closing(WakeSender(path)) as sender:
             async with writer.working():
                 yield SqliteStore(
                     writer, reading, voucher, check, stopped=stopped_at(reading), sender=sender, file=path
                 )
-        finally:
-            sender.close()
     finally:
         reading.close()
         writing.close()
@@ -289,14 +286,15 @@ class SqliteStore:
         after: str | None = None,
         limit: int | None = None,
         tenant: str | None = None,
-        soonest: bool = False,
     ) -> list[RequestRow]:
         """See `ports.Store`."""
-        return await self._read(lambda c: request_rows(c, session_id, open_only, after, limit, tenant, soonest))
+        return await self._read(lambda c: request_rows(c, session_id, open_only, after, limit, tenant))
 
-    async def count_requests(self, *, open_only: bool = True, tenant: str | None = None) -> int:
+    async def inbox(
+        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
+    ) -> RequestPage:
         """See `ports.Store`."""
-        return await self._read(lambda c: count_requests(c, open_only, tenant))
+        return await self._read(lambda c: inbox_page(c, open_only, limit, tenant))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

@@ -53,17 +53,18 @@ async def a_login_is_found_until_it_is_ended_or_has_expired(store: Store) -> Non
     brief, link = Login("a", "tok_1", START, START + hour), Login("b", "tok_1", START, START + 3 * hour, once=True)
     await access.add_login(brief)
     await access.add_login(link)
-    assert [await access.login_of(name) for name in "abc"] == [brief, link, None]
+    assert [await access.login_of(name) for name in "abc"] == [(brief, None), (link, None), None]
     await access.add_login(Login("c", "tok_1", START + 2 * hour, START + 4 * hour))
-    assert [await access.login_of(name) for name in "ab"] == [None, link]
+    assert [await access.login_of(name) for name in "ab"] == [None, (link, None)]
     assert [await access.end_login("b"), await access.end_login("b")] == [True, False]
     person = Identity("https://id.example.org", "u-1", "Dana Q.", ("risk desk", "ops"))
     by_provider = Login("d", "", START + 2 * hour, START + 4 * hour, identity=person)
     await access.add_login(by_provider)
-    assert await access.login_of("d") == by_provider
+    assert await access.login_of("d") == (by_provider, None)
     assert await access.token_by_id("tok_1") is None
     assert await access.add_token(TOKEN)
     assert await access.token_by_id("tok_1") == TOKEN
+    assert await access.login_of("c") == (Login("c", "tok_1", START + 2 * hour, START + 4 * hour), TOKEN)
 
 
 async def a_creation_stands_whoever_asks_again(store: Store) -> None:

@@ -177,7 +177,7 @@ async def the_inbox_is_listed_in_pages(store: Store) -> None:
     await store.access.reserve(Creation("acme/tok_1", "key", "digest", "c", "acme", START, "acme/tok_1"))
     assert [row.id for row in await store.requests(tenant="acme")] == ["c.1"]
     assert await store.requests(tenant="globex") == []
-    assert (await store.count_requests(tenant="acme"), await store.count_requests()) == (1, 2)
+    assert [(await store.inbox(tenant=tenant)).count for tenant in ("acme", None)] == [1, 2]
 
 
 async def the_inbox_is_listed_by_what_expires_soonest(store: Store) -> None:
@@ -188,9 +188,11 @@ async def the_inbox_is_listed_by_what_expires_soonest(store: Store) -> None:
         first = opened(name, 2, f"{name}.1")
         at = START + timedelta(seconds=number)
         await store.append(name, 1, [replace(first, payload={**first.payload, "expires_at": until}, at=at)])
-    listed = [row.id for row in await store.requests(soonest=True)]
-    assert listed == ["d.1", "b.1", "e.1", "a.1", "c.1"]
-    assert [row.id for row in await store.requests(soonest=True, limit=2)] == listed[:2]
+    page = await store.inbox()
+    assert ([row.id for row in page.rows], page.count) == (["d.1", "b.1", "e.1", "a.1", "c.1"], 5)
+    for limit in (0, 2, 5, 9):
+        page = await store.inbox(limit=limit)
+        assert ([row.id for row in page.rows], page.count) == (["d.1", "b.1", "e.1", "a.1", "c.1"][:limit], 5)
 
 
 async def what_is_erased_says_nothing_and_what_was_done_stays_done(store: Store) -> None:
@@ -298,8 +300,8 @@ async def requests_stand_in_the_inbox_until_they_are_answered_or_closed(store: S
         "expired",
         "open",
     ]
-    assert (await store.count_requests(), await store.count_requests(open_only=False)) == (1, 3)
-    assert (await store.count_requests(tenant="globex"), await store.requests(limit=0)) == (0, [])
+    assert [(await store.inbox(open_only=only, limit=1)).count for only in (True, False)] == [1, 3]
+    assert ((await store.inbox(tenant="globex", limit=0)).count, await store.requests(limit=0)) == (0, [])
     one = await store.request("s.3")
     assert one is not None
     assert (one.session_id, one.kind, one.payload["request_id"]) == ("s", "approval", "s.3")

@@ -18,7 +18,7 @@ from engine.proof.bundle_diff import changed_asking
 from engine.session.state.event import EventKind
 from engine.spec.bundle import Bundle
 from engine.store.rows import request_row
-from engine.web.pages.card import row_of
+from engine.web.pages.card import row_of, words_of
 from tests.bundle_texts import CODE, agent, bundle, policy, reviewers, tool
 from tests.session.play import Play, call
 
@@ -80,8 +80,9 @@ def test_a_row_that_is_damaged_says_so_and_keeps_nobody_from_being_told(damage: 
 
 
 def test_the_inbox_tells_whom_it_goes_to_and_has_gone_to() -> None:
-    assert row_of(asked(), OPENED + timedelta(hours=6)).escalated == "goes to directors in 2 h 0 min"
-    assert row_of(asked(), OPENED + timedelta(hours=8)).escalated == "escalated to directors"
+    words = words_of(asked())
+    assert row_of(asked(), words, OPENED + timedelta(hours=6)).escalated == "goes to directors in 2 h 0 min"
+    assert row_of(asked(), words, OPENED + timedelta(hours=8)).escalated == "escalated to directors"
 
 
 def documents(rules: str) -> Iterator[tuple[str, str]]:

@@ -37,15 +37,16 @@ class Visitor:
 async def visitor_of(service: Service, request: Request) -> Visitor | None:
     """Who is logged in; None for nobody, and where the login or its token is good no more."""
     secret = request.cookies.get(COOKIE, "")
-    login = await service.store.access.login_of(hash_of(secret)) if len(secret) == 64 else None
-    now = service.clock.now()
-    if login is None or login.once or login.expires_at <= now:
+    found = await service.store.access.login_of(hash_of(secret)) if len(secret) == 64 else None
+    if found is None:
+        return None
+    now, (login, token) = service.clock.now(), found
+    if login.once or login.expires_at <= now:
         return None
     if login.identity is not None:
         ours = service.people is not None and login.identity.issuer == service.people.provider.issuer
         principal = service.access.principal(login.identity, "cookie") if ours else None
     else:
-        token = await service.store.access.token_by_id(login.token_id)
         principal = principal_of(token, now, "cookie") if token is not None else None
     return Visitor(principal, secret) if principal is not None else None
 

@@ -26,25 +26,32 @@ LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class InboxRow:
-    """One line of the inbox; `together` names those that it can be answered with, where there are others."""
+class RequestWords:
+    """What a request never changes of, in words."""
 
-    id: str
     sentence: str
     why: str
     groups: str
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One line of the inbox; `together` names those that it can be answered with, where there are others."""
+
+    id: str
     session_id: str
+    words: RequestWords
     status: str
     opened_at: datetime | None
     expires_at: datetime | None
     age: str
     left: str
+    counts_in: str
+    escalated: str
     claimed_by: str = ""
     together: str = ""
     away: str = ""
-    escalated: str = ""
-    counts_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,33 +93,38 @@ def standing_of(row: RequestRow, state: State) -> str:
     return f"{request_status(row)} {request.digest if request is not None else ''} {visible(str(answered))}".strip()
 
 
-def row_of(row: RequestRow, now: datetime, sentence: str = "") -> InboxRow:
-    """A request as the inbox lists it; the `sentence` is its tool's, where it has one."""
+def words_of(row: RequestRow, sentence: str = "") -> RequestWords:
+    """A request in words; the `sentence` is its tool's, where it has one."""
     # a list is long: of each request no more is looked at than is told
     told = ("message", "reason", "groups", "names", *(() if sentence else ("tool", "input")))
     p = shown({name: row.payload[name] for name in told if name in row.payload})
-    return InboxRow(
-        row.id,
+    return RequestWords(
         sentence or _sentence(row.kind, p),
         visible(str(p.get("message") or p.get("reason") or "")),
         whom(p.get("groups") or (), p.get("names") or {}) or "anybody",
         visible(row.problem),
-        row.session_id,
-        **in_time(row, now),
     )
 
 
-def in_time(row: RequestRow, now: datetime) -> dict[str, Any]:
-    """What of a line changes by itself, by its names."""
-    return {
-        "status": request_status(row),
-        "opened_at": row.opened_at,
-        "expires_at": row.expires_at,
-        "age": span_told(now - row.opened_at) if row.opened_at is not None else "",
-        "left": span_told(row.expires_at - now) if row.expires_at is not None else "",
-        "counts_in": span_told(row.counts_at - now) if row.counts_at is not None and row.counts_at > now else "",
-        "escalated": _escalated(row, now),
-    }
+def row_of(
+    row: RequestRow, words: RequestWords, now: datetime, *, claimed_by: str = "", together: str = "", away: str = ""
+) -> InboxRow:
+    """A request as the inbox lists it at a moment."""
+    return InboxRow(
+        row.id,
+        row.session_id,
+        words,
+        request_status(row),
+        row.opened_at,
+        row.expires_at,
+        span_told(now - row.opened_at) if row.opened_at is not None else "",
+        span_told(row.expires_at - now) if row.expires_at is not None else "",
+        span_told(row.counts_at - now) if row.counts_at is not None and row.counts_at > now else "",
+        _escalated(row, now),
+        claimed_by,
+        together,
+        away,
+    )
 
 
 def _escalated(row: RequestRow, now: datetime) -> str:
@@ -135,7 +147,7 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
     told = f"{_VERBS.get(answered['action'], 'answered')} by {answered['by']}" if answered is not None else ""
     told = visible(told)
     return Card(
-        row_of(row, now, evidence.says),
+        row_of(row, words_of(row, evidence.says), now),
         row.kind,
         p.get("tool") or "",
         _pairs(p.get("input") or {}),

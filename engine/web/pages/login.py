@@ -72,9 +72,8 @@ async def log_in_by_link(service: Service, request: Request) -> Response:
     """`POST /login/{secret}`: the link is used up."""
     check_origin(request)
     hash_ = hash_of(request.path_params["secret"])
-    login = await service.store.access.login_of(hash_)
+    login, token = await service.store.access.login_of(hash_) or (None, None)
     now = service.clock.now()
-    token = await service.store.access.token_by_id(login.token_id) if login is not None else None
     good = login is not None and login.once and login.expires_at > now and await service.store.access.end_login(hash_)
     if not good or token is None or principal_of(token, now) is None:
         return login_page(

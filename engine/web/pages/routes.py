@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from starlette.routing import Route
 from engine.access.rights import Right
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
 from engine.ports.access import RequestClaim
-from engine.ports.records import RequestRow
+from engine.ports.records import RequestPage, RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
@@ -30,10 +29,10 @@ from engine.web.members import may_answer
 from engine.web.pages import away, bundles, confirm, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
-from engine.web.pages.card import card_of, standing_of
+from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.gather import away_now, gathered
-from engine.web.pages.inbox_rows import InboxRows
+from engine.web.pages.inbox_words import InboxWords
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
@@ -53,7 +52,7 @@ def routes(service: Service) -> list[Route]:
     """The routes of the pages; only those that let somebody in are open."""
     return [
         Route("/", _page(service, _home), methods=["GET"]),
-        Route("/inbox", _page(service, partial(_inbox, InboxRows())), methods=["GET"]),
+        Route("/inbox", _page(service, partial(_inbox, InboxWords())), methods=["GET"]),
         Route("/inbox/together", _page(service, together.show), methods=["GET"]),
         Route("/inbox/together", _page(service, together.answer), methods=["POST"]),
         Route("/inbox/ids", _page(service, _ids), methods=["GET"]),
@@ -141,49 +140,48 @@ async def _home(service: Service, visitor: Visitor, request: Request) -> Respons
     return RedirectResponse("/inbox", 303, PAGE_HEADERS)
 
 
-async def _inbox(lines: InboxRows, service: Service, visitor: Visitor, request: Request) -> Response:
+async def _inbox(words: InboxWords, service: Service, visitor: Visitor, request: Request) -> Response:
     """What people are asked, what expires soonest first; `?status=all`, `?mine=1`, `?tool=NAME`, `?rows=200`."""
     need(visitor, Right.READ_REQUESTS)
     query = request.query_params
     everything, mine, tool = query.get("status") == "all", query.get("mine") == "1", query.get("tool", "")
     now = service.clock.now()
     most = number_of(request, "rows", FIRST_ROWS, MOST_ROWS, 1)
-    rows, count = await _rows(service, visitor, request, most)
-    told = [await service.logged.listed(row) for row in rows]
+    page = await _rows(service, visitor, request, most)
+    told = [await service.logged.listed(row) for row in page.rows]
     claims = await service.store.access.request_claims(now)
     absences = await absences_for(service, visitor.principal)
     groups = await _groups(service, visitor, told)
     listed = [
-        replace(await lines.of(service, row, now), claimed_by=_claimer(claims, row.id),
-                together=groups.get(row.id, ""), away=away.all_told(await away_now(service, row, absences)))
+        row_of(row, await words.of(service, row), now, claimed_by=_claimer(claims, row.id),
+               together=groups.get(row.id, ""), away=away.all_told(await away_now(service, row, absences)))
         for row in told
     ]  # fmt: skip
     return shown(
-        "inbox.html", visitor=visitor, rows=listed, hidden=min(count, MOST_ROWS) - len(listed), all=count,
+        "inbox.html", visitor=visitor, rows=listed, hidden=min(page.count, MOST_ROWS) - len(listed), all=page.count,
         more=urlencode({**query, "rows": MOST_ROWS}) if most < MOST_ROWS else "", everything=everything, mine=mine,
         tool=tool,
     )  # fmt: skip
 
 
-async def _rows(service: Service, visitor: Visitor, request: Request, most: int) -> tuple[list[RequestRow], int]:
-    """The first requests that the inbox lists under the filters of its query, what expires soonest first; how many."""
+async def _rows(service: Service, visitor: Visitor, request: Request, most: int) -> RequestPage:
+    """The first requests that the inbox lists under the filters of its query, what expires soonest first."""
     query = request.query_params
     tenant, open_only = visitor.principal.tenant, query.get("status") != "all"
     if query.get("mine") != "1" and not query.get("tool"):
-        count = await service.store.count_requests(open_only=open_only, tenant=tenant)
-        return await service.store.requests(tenant=tenant, open_only=open_only, limit=most, soonest=True), count
-    rows = await service.store.requests(tenant=tenant, open_only=open_only, soonest=True)
+        return await service.store.inbox(tenant=tenant, open_only=open_only, limit=most)
+    rows = (await service.store.inbox(tenant=tenant, open_only=open_only)).rows
     if query.get("mine") == "1":
         rows = [row for row in rows if await may_answer(service, visitor.principal, row)]
     rows = [row for row in rows if query.get("tool", "") in ("", row.payload.get("tool"))]
-    return rows[:most], len(rows)
+    return RequestPage(rows[:most], len(rows))
 
 
 async def _ids(service: Service, visitor: Visitor, request: Request) -> Response:
     """What an inbox that stays open compares with what it shows."""
     need(visitor, Right.READ_REQUESTS)
-    rows, _ = await _rows(service, visitor, request, MOST_ROWS)
-    return answered({"items": [row.id for row in rows]})
+    page = await _rows(service, visitor, request, MOST_ROWS)
+    return answered({"items": [row.id for row in page.rows]})
 
 
 async def _stands(service: Service, visitor: Visitor, request: Request) -> Response:

@@ -1,35 +1,33 @@
-"""The lines of the inbox: what a request never changes of is put into words once, and its times at each look."""
+"""Requests of the inbox in words: what never changes is put into them once."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from engine.ports.records import RequestRow
-from engine.web.pages.card import InboxRow, in_time, row_of
+from engine.web.pages.card import RequestWords, words_of
 from engine.web.pages.gather import sentence_of
 from engine.web.service import Service
 
 MOST_KEPT = 2_000
 
 
-class InboxRows:
-    """The lines of the last `MOST_KEPT` short requests that were listed, each with the content that it was made of."""
+class InboxWords:
+    """The words of the last `MOST_KEPT` short requests that were listed, each with the content that it was made of."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[Mapping[str, Any], InboxRow]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Mapping[str, Any], RequestWords]] = OrderedDict()
 
-    async def of(self, service: Service, row: RequestRow, now: datetime) -> InboxRow:
-        """The line of a request as its log has it."""
+    async def of(self, service: Service, row: RequestRow) -> RequestWords:
+        """The words of a request as its log has it."""
         payload, known = self._kept.get(row.id, (None, None))
         if known is not None and payload is row.payload and service.logged.keeps(row):
             self._kept.move_to_end(row.id)
-            return replace(known, **in_time(row, now))
+            return known
         says = await sentence_of(service, row)
-        made = row_of(row, now, says)
+        made = words_of(row, says)
         # without its bundle it is put into other words
         if says and service.logged.keeps(row):
             self._kept[row.id] = row.payload, made
