@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from engine.ports.records import RequestRow, SessionRow
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.ports.tool import ToolAdapter
+from engine.runtime.waiting_yes import TakenBack
 from engine.session.state.state import State
 from engine.spec.bundle import Bundle, Tool
 from engine.store.log_key import LogKey
@@ -104,9 +106,12 @@ class AsyncioEngine:
         """See `engine.Engine.take_back`."""
         await self._context.call(partial(self._context.value.take_back, request_id, by, why=why))
 
-    async def take_back_all(self, by: str, *, why: str) -> list[str]:
+    async def take_back_all(
+        self, by: str, *, why: str, said_until: datetime | None = None, tenant: str | None = None
+    ) -> TakenBack:
         """See `engine.Engine.take_back_all`."""
-        return await self._context.call(partial(self._context.value.take_back_all, by, why=why))
+        wanted = partial(self._context.value.take_back_all, by, why=why, said_until=said_until, tenant=tenant)
+        return await self._context.call(wanted)
 
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:
         """See `engine.Engine.requests`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from engine.runtime.clock import TrioClock
 from engine.runtime.errors import NotAllowed
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner as Runner
-from engine.runtime.waiting_yes import take_back_all
+from engine.runtime.waiting_yes import TakenBack, take_back_all
 from engine.runtime.worker import Worker
 from engine.session.state.inputs import InputRefused, RequestCommented, YesTakenBack
 from engine.session.state.state import State
@@ -135,10 +136,12 @@ class Engine:
         session_id = session_of(request_id)
         await self._runner.record(session_id, lambda at: YesTakenBack(request_id, by, at, why))
 
-    async def take_back_all(self, by: str, *, why: str) -> list[str]:
-        """Take back every yes of a person that waits to count, and give the requests, which are open again."""
+    async def take_back_all(
+        self, by: str, *, why: str, said_until: datetime | None = None, tenant: str | None = None
+    ) -> TakenBack:
+        """Take back every yes of a person that waits to count: in a tenant's sessions, of those said until a moment."""
         self._drives.check_open()
-        return await take_back_all(self._runner, self._store, by, why)
+        return await take_back_all(self._runner, self._store, by, why, said_until=said_until, tenant=tenant)
 
     async def comment(self, request_id: str, text: str, by: str) -> None:
         """Record what somebody says about a request to others who are asked; it answers nothing.

@@ -86,6 +86,10 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
             if unknown:
                 takes = f"; it takes {', '.join(sorted(found.query))}" if found.query else ""
                 raise HttpProblem(422, "invalid", f"`{unknown[0][:50]}` is not known behind this path{takes}")
+            if request.method not in ("GET", "HEAD"):
+                # whoever sends a body slowly may have been shut out meanwhile
+                await request.body()
+                principal = await service.principal(request)
             return _with_headers(await found.endpoint(service, principal, request))
         except ClientDisconnect:
             raise  # there is nobody to answer

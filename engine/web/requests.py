@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -73,28 +74,39 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
 async def answer(service: Service, principal: Principal, request: Request) -> Response:
     """`POST /v1/requests/{id}/answers`: 200; 428 without the digest that was shown, 409 for another one."""
     row = await service.request(principal, request.path_params["id"])
-    said = await body_of(request, NewAnswer)
+    told = await body_of(request, NewAnswer)
     state = await service.engine.look(row.session_id)
     current = _digest(state, row)
-    if said.digest is None:
+    if told.digest is None:
         raise HttpProblem(428, "digest_required", "an answer names the `digest` of the request as it was shown")
     try:
-        session = await service.engine.answer(
-            row.id, _reply(said, principal), digest=said.digest, drive=False, roles=principal.groups
-        )
+        await answer_by(service, principal, row.id, _reply(told, principal), told.digest)
     except NotAllowed as refused:
         changed = refused.reason == "another_call"
         code = "request_changed" if changed else refused.reason
         more = {"digest": current} if changed else {}
-        raise HttpProblem(status_of(refused), code, str(refused), more=more, digest=said.digest) from None
-    await service.note(request, principal, "answer", row.id, said.answer, said.digest)
-    standing = await service.store.session(session.id)
+        raise HttpProblem(status_of(refused), code, str(refused), more=more, digest=told.digest) from None
+    await service.note(request, principal, "answer", row.id, told.answer, told.digest)
+    standing = await service.store.session(row.session_id)
     stored = await service.store.request(row.id)
     counts_at = stored.counts_at if stored is not None and stored.status == "open" else None
     return answered(
-        {"id": row.id, "answer": said.answer, "by": principal.person, "counts_at": counts_at,
+        {"id": row.id, "answer": told.answer, "by": principal.person, "counts_at": counts_at,
          "session": {"id": standing.id, "state": standing.state, "seq": standing.seq}}
     )  # fmt: skip
+
+
+async def answer_by(service: Service, principal: Principal, request_id: str, reply: Reply, digest: str) -> None:
+    """Record what somebody answers to the call that they were shown; raises NotAllowed, or HttpProblem 401."""
+    await service.check_let_in(principal)
+    await service.engine.answer(request_id, reply, digest=digest, drive=False, roles=principal.groups)
+    try:
+        await service.check_let_in(principal)
+    except HttpProblem:
+        # whoever revoked their token meanwhile did not see this yes; one that counts is one of before
+        with suppress(NotAllowed):
+            await service.engine.take_back(request_id, principal.person or "", why="token_revoked")
+        raise
 
 
 async def take_back(service: Service, principal: Principal, request: Request) -> Response:

@@ -109,7 +109,9 @@ class Service:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.machines is not None and is_signed_token(secret.strip()):
             return await self._machine(self.machines, secret.strip())
-        if scheme.lower() != "bearer" or not well_formed(secret.strip()):
+        if scheme.lower() != "bearer":
+            raise _NOBODY
+        if not well_formed(secret.strip()):
             raise _UNKNOWN
         token = await self.store.access.token_of(hash_of(secret.strip()))
         now = self.clock.now()
@@ -125,6 +127,12 @@ class Service:
                 # what is there can be read, where nothing can be written
                 _log.warning("that a token was used is not noted: %s", error)
         return found
+
+    async def check_let_in(self, principal: Principal) -> None:
+        """Raise HttpProblem 401 where the token that somebody has come in by lets nobody in any more."""
+        token = await self.store.access.token_by_id(principal.id)
+        if token is not None and principal_of(token, self.clock.now()) is None:
+            raise _UNKNOWN
 
     async def _machine(self, machines: OpenIdProvider, token: str) -> Principal:
         try:
@@ -247,6 +255,12 @@ def no_such(what: str, name: str) -> HttpProblem:
     return HttpProblem(404, f"no_such_{what}", f"there is no {what} {name}")
 
 
-_UNKNOWN = HttpProblem(
+_NOBODY = HttpProblem(
     401, "unauthenticated", "name yourself with `Authorization: Bearer TOKEN`; `engine tokens create` makes one"
+)
+# which of these it is, is nobody's business who holds none
+_UNKNOWN = HttpProblem(
+    401,
+    "unauthenticated",
+    "this token is not known here: it is mistyped, revoked or has expired, or was made in another store",
 )

@@ -48,17 +48,33 @@ async def create(service: Service, principal: Principal, request: Request) -> Re
 
 
 async def revoke(service: Service, principal: Principal, request: Request) -> Response:
-    """`DELETE /v1/tokens/{id}`: 204; it lets nobody in any more, and no yes of its person that waits counts."""
+    """`DELETE /v1/tokens/{id}`: 204; it lets nobody in any more, and no yes of its person that waits counts.
+
+    Where some of them can't be looked at it is 503: asked again, it goes on with those.
+    """
     token_id = request.path_params["id"]
     token = await service.store.access.token_by_id(token_id)
     if token is None or principal.tenant not in (None, token.tenant):
         raise no_such("token", token_id)
     await service.store.access.revoke_token(token_id, service.clock.now())
-    if token.person is not None:
-        # what was said with it, and does not count yet, may have been said by who took it
-        await service.engine.take_back_all(token.person, why="token_revoked")
     await service.note(request, principal, "revoke_token", token_id, "revoked")
+    await _take_back(service, token_id)
     return Response(status_code=204, headers={"cache-control": "no-store"})
+
+
+async def _take_back(service: Service, token_id: str) -> None:
+    """Take back what was said with a token that is revoked, and may have been said by who took it."""
+    token = await service.store.access.token_by_id(token_id)
+    if token is None or token.person is None:
+        return
+    told = await service.engine.take_back_all(
+        token.person, why="token_revoked", said_until=token.revoked_at, tenant=token.tenant
+    )
+    if told.left:
+        waits = "; ".join(f"{request}: {why}" for request, why in sorted(told.left.items()))
+        raise HttpProblem(
+            503, "not_taken_back", f"the token is revoked, and a yes that may be its person's waits to count: {waits}"
+        )
 
 
 def shown(token: AccessToken, now: datetime) -> dict[str, Any]:

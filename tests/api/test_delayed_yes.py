@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import trio
 
 from engine.api.answers import Approve
 from engine.api.engine import open_engine
+from engine.runtime.waiting_yes import TakenBack
 from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from tests.bundle_texts import agent, bundle, policy, reviewers, tool
@@ -57,6 +60,9 @@ async def test_one_that_is_taken_back_is_waited_for_no_more() -> None:
         await engine.answer(request.id, Approve(by="ana"))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(session.settled)
-            assert await engine.take_back_all("bo", why="left") == []
-            assert await engine.take_back_all("ana", why="left") == [request.id]
+            assert await engine.take_back_all("bo", why="left") == TakenBack([], {})
+            assert await engine.take_back_all("ana", why="left", tenant="globex") == TakenBack([], {})
+            before = datetime.now(UTC) - timedelta(minutes=1)
+            assert await engine.take_back_all("ana", why="left", said_until=before) == TakenBack([], {})
+            assert await engine.take_back_all("ana", why="left") == TakenBack([request.id], {})
         assert (await session.settled()).status is Status.AWAITING_HUMAN_REVIEW

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -133,6 +137,54 @@ def test_a_token_that_is_revoked_takes_what_was_said_with_it_back(tmp_path: Path
             assert ops.get(f"/v1/requests/{request}").json()["status"] == "open"
             events = service.shell("sessions", "events", request.rpartition(".")[0]).out
             assert "the yes of dana is taken back: token_revoked" in events
+
+
+@pytest.mark.parametrize("page", [True, False])
+def test_who_was_shut_out_while_they_sent_it_answers_nothing(tmp_path: Path, page: bool) -> None:
+    with delaying(tmp_path, "1h") as service:
+        request = held(service)
+        with service.client("dana", "reviewer") as dana, service.client("ops", "operator") as ops:
+            digest = dana.get(f"/v1/requests/{request}").json()["digest"]
+            if page:
+                browser = reviewer(service)
+                fields = fields_of(browser.get(f"/inbox/{request}").text)
+                body = urlencode({**fields, "answer": "approve", "note": ""}).encode()
+                kind, path = "application/x-www-form-urlencoded", f"/inbox/{request}/answer"
+                who = ("Cookie", browser.cookie)
+            else:
+                body = json.dumps({"answer": "approve", "digest": digest}).encode()
+                kind, path = "application/json", f"/v1/requests/{request}/answers"
+                who = ("Authorization", dana.headers["authorization"])
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nContent-Type: {kind}\r\n"
+            head += f"{who[0]}: {who[1]}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            address = urlsplit(service.url)
+            with socket.create_connection((address.hostname, address.port), timeout=600) as sent:
+                sent.sendall(head.encode() + body[:5])
+                assert service.shell("tokens", "revoke", "dana").code == 0
+                sent.sendall(body[5:])
+                told = b"".join(iter(lambda: sent.recv(65536), b""))
+            assert told.startswith(b"HTTP/1.1 401"), told
+            assert ops.get(f"/v1/requests/{request}").json()["status"] == "open"
+
+
+def test_a_session_that_nothing_can_be_said_of_keeps_no_other_waiting(tmp_path: Path) -> None:
+    with delaying(tmp_path, "1h") as service:
+        requests = [held(service), held(service)]
+        with service.client("dana", "reviewer") as dana:
+            for request in requests:
+                assert say(dana, request).status_code == 200
+        damaged, good = requests
+        with closing(sqlite3.connect(service.shell.at / "store.db")) as store, store:
+            whose = "session = (SELECT number FROM sessions WHERE id = ?)"
+            assert store.execute(
+                f"UPDATE segments SET body = x'00' WHERE {whose}", [damaged.rpartition(".")[0]]
+            ).rowcount
+        for told in ("is revoked", "was revoked before"):
+            done = service.shell("tokens", "revoke", "dana")
+            assert (done.code, told in done.out) == (1, True)
+            assert f"a yes to {damaged} waits to count, and may be dana's: the log of" in done.err
+            assert "take them back with: engine tokens revoke tok_" in done.err
+            assert (f"a yes of dana to {good} did not count yet" in done.out) == (told == "is revoked")
 
 
 def test_the_command_line_takes_it_back_here_and_there(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from engine.cli.console.trace_printer import print_json, table
 from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
+    from engine.cli.console.app import App
     from engine.ports.access import AccessToken
 
 
@@ -131,28 +132,48 @@ async def link(token: str, url: str, store_url: str) -> int:
 @store_option
 @asynchronous
 async def revoke(token: str, store_url: str) -> int:
-    """End a token, by its id or its name; it lets nobody in any more, and no yes of its person that waits counts."""
+    """End a token, by its id or its name; it lets nobody in any more, and no yes of its person that waits counts.
+
+    Of one that was ended before only the last is done.
+    """
     from engine.cli.console.app import open_app
-    from engine.runtime.waiting_yes import take_back_all
 
     async with open_app(store_url) as app:
-        known = await app.store.access.tokens()
-        meant = _meant_by(token, known)
-        if meant is None or not await app.store.access.revoke_token(meant.id, datetime.now(UTC)):
-            say(f"engine: there is no token {token} that is good; see: engine tokens list", err=True)
+        meant = _meant_by(token, await app.store.access.tokens())
+        if meant is None:
+            say(f"engine: there is no token {token}; see: engine tokens list", err=True)
             app.code = FAILED
         else:
-            say(f"token {meant.id} ({meant.name}) is revoked")
-            if meant.person is not None:
-                # what was said with it, and does not count yet, may have been said by who took it
-                for one in await take_back_all(app.engine, app.store, meant.person, "token_revoked"):
-                    say(f"a yes of {meant.person} to {one} did not count yet, and is taken back")
-            app.code = OK
+            now = await app.store.access.revoke_token(meant.id, datetime.now(UTC))
+            say(f"token {meant.id} ({meant.name}) {'is revoked' if now else 'was revoked before'}")
+            app.code = await _take_back(app, meant.id)
     return app.exit_code
 
 
+async def _take_back(app: App, token_id: str) -> int:
+    """Take back what was said with a token that is revoked, and may have been said by who took it."""
+    from engine.runtime.waiting_yes import take_back_all
+
+    token = await app.store.access.token_by_id(token_id)
+    if token is None or token.person is None:
+        return OK
+    told = await take_back_all(
+        app.engine, app.store, token.person, "token_revoked", said_until=token.revoked_at, tenant=token.tenant
+    )
+    for one in told.requests:
+        say(f"a yes of {token.person} to {one} did not count yet, and is taken back")
+    for one, why in told.left.items():
+        say(f"engine: a yes to {one} waits to count, and may be {token.person}'s: {why}", err=True)
+    if told.left:
+        say(f"engine: once that is mended take them back with: engine tokens revoke {token_id}", err=True)
+    return FAILED if told.left else OK
+
+
 def _meant_by(text: str, known: Sequence[AccessToken]) -> AccessToken | None:
-    return next((one for one in known if text == one.id or (text == one.name and one.revoked_at is None)), None)
+    """The token with an id, or the good one of a name, or else the last one that had it."""
+    by_id = [one for one in known if one.id == text]
+    named = [one for one in known if one.name == text]
+    return next(iter([*by_id, *(one for one in named if one.revoked_at is None), *named[::-1]]), None)
 
 
 def _me() -> str:

@@ -36,7 +36,7 @@ from engine.web.pages.inbox_words import InboxWords
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
-from engine.web.requests import taken_back
+from engine.web.requests import answer_by, taken_back
 from engine.web.responses import PAGE_HEADERS, answered
 from engine.web.service import Service
 
@@ -90,6 +90,10 @@ def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Respons
         visitor = None
         try:
             visitor = await visitor_of(service, request)
+            if visitor is not None and request.method == "POST":
+                # whoever sends a form slowly may have been shut out meanwhile
+                await request.body()
+                visitor = await visitor_of(service, request)
             if visitor is None:
                 if "text/html" not in request.headers.get("accept", ""):
                     await service.principal(request)  # which says what is missing
@@ -249,7 +253,7 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
     if digest is None:
         raise HttpProblem(422, "invalid", "the form does not say what it answers")
     try:
-        await service.engine.answer(row.id, reply, digest=digest, drive=False, roles=visitor.principal.groups)
+        await answer_by(service, visitor.principal, row.id, reply, digest)
     except NotAllowed as refused:
         await service.note(request, visitor.principal, "answer", row.id, refused.reason, digest)
         return await _card(service, visitor, row.id, problem=str(refused), status=409)

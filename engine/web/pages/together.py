@@ -25,6 +25,7 @@ from engine.web.pages.browser import Visitor, form_of
 from engine.web.pages.gather import sentence_of
 from engine.web.pages.render import need, shown
 from engine.web.problems import HttpProblem
+from engine.web.requests import answer_by
 from engine.web.service import Service
 
 # so many are refused together, and so many approved
@@ -98,7 +99,7 @@ async def answer(service: Service, visitor: Visitor, request: Request) -> Respon
     for row, digest in rows:
         reply = kind(by=visitor.principal.person or "", note=note)
         try:
-            await service.engine.answer(row.id, reply, digest=digest, drive=False, roles=visitor.principal.groups)
+            await answer_by(service, visitor.principal, row.id, reply, digest)
             result, why = said, ""
         except NotAllowed as refused:
             result, why = refused.reason, str(refused)
