@@ -11,6 +11,7 @@ from typing import Any
 from engine.language.value import duration, duration_text, jsonable, one_line
 from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
 from engine.policy.rule import Attention, Effect
+from engine.proof.policy_texts import policy_texts
 from engine.proof.prove import Finding, standing
 from engine.spec.bundle import Agent, Bundle, Meter, ReviewerGroup
 from engine.spec.limits import BLOCK, FINISH, LIMITS, REVIEW, STOP
@@ -64,6 +65,7 @@ def bundle_differences(
         *changed_tools(old, new),
         *changed_comparing(old, new),
         *changed_words(old, new),
+        *changed_texts(old, new),
     ]
 
 
@@ -283,6 +285,22 @@ def changed_words(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
                 yield BundleDifference(
                     "words", f"{name}.{what}", was, now, f"policy {name}: {what}: {was} becomes {now}"
                 )
+
+
+def changed_texts(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
+    """What policies say to people and to models, and what they read: see `policy_texts`."""
+    before, after = policy_texts(old.files), policy_texts(new.files)
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name, {}), after.get(name, {})
+        for part in sorted(was.keys() | now.keys()):
+            old_text, new_text = was.get(part), now.get(part)
+            if old_text != new_text:
+                told = f"{_quoted(old_text)} becomes {_quoted(new_text)}"
+                yield BundleDifference("words", f"{name}.{part}", old_text, new_text, f"policy {name}: {part}: {told}")
+
+
+def _quoted(text: str | None) -> str:
+    return "nothing" if text is None else one_line(text)
 
 
 def _words(bundle: Bundle) -> dict[str, dict[str, str]]:

@@ -20,6 +20,7 @@ from typing import Any
 import trio
 
 from engine.language.value import loads
+from engine.proof.policy_texts import files_beside
 from engine.spec.bundle import Bundle
 from engine.web.problems import HttpProblem
 
@@ -47,7 +48,7 @@ async def broken_guarantees(files: Files) -> tuple[list[dict[str, Any]], list[st
 async def difference(old: Bundle, new: Bundle) -> dict[str, Any]:
     """How two bundles differ, as `engine diff` tells it, with whether that loosens, or changes who is asked.
 
-    What lies beside the rules and is not compared by meaning is listed as `not_proved`: nobody knows what it does.
+    What is not compared by meaning is listed as `not_proved`: other files, and what policies say and read.
     """
     key = old.digest, new.digest
     if key not in _MADE:
@@ -64,7 +65,7 @@ async def _difference(old: Files, new: Files) -> dict[str, Any]:
     return {
         "loosens": any(one["loosens"] for one in (*told["changes"], *beside)),
         "changes_people": bool(kinds["reviewers"]) or any(one["before"] == one["after"] for one in told["changes"]),
-        "not_proved": [path for path in sorted({*old, *new}) if _is_beside(path) and old.get(path) != new.get(path)],
+        "not_proved": [*files_beside(old, new), *(one["of"] for one in kinds["words"])],
         "changes": told["changes"],
         "beside": beside,
     }
@@ -171,11 +172,6 @@ async def _lines_of(
         await process.wait()
         assert process.returncode is not None
     return process.returncode, told, said
-
-
-def _is_beside(path: str) -> bool:
-    """Whether a file says more than rules: of policies and fixtures the difference tells all that there is."""
-    return not path.startswith(("policies/", "fixtures/"))
 
 
 def _write(folder: Path, files: Files) -> None:
