@@ -122,9 +122,9 @@ class ThreadAccess:
         """See `ports.AccessStore`."""
         return await self._context.call(partial(self._access.absences))
 
-    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime, most: int) -> bool:
         """See `ports.AccessStore`."""
-        await self._context.call(partial(self._access.add_confirmation_link, link, at))
+        return await self._context.call(partial(self._access.add_confirmation_link, link, at, most))
 
     async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
         """See `ports.AccessStore`."""

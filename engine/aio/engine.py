@@ -45,6 +45,7 @@ class AsyncioEngine:
         root: str | Path | None = None,
         drive: bool = True,
         session_id: str | None = None,
+        stands_for: Sequence[str] = (),
     ) -> AsyncioSession:
         """See `engine.Engine.start`; one that is cancelled may be recorded, as any commit may."""
         begin = partial(
@@ -58,6 +59,7 @@ class AsyncioEngine:
             root=root,
             drive=drive,
             session_id=session_id,
+            stands_for=stands_for,
         )
         return AsyncioSession(await self._context.call(begin), self._context)
 

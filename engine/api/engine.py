@@ -55,18 +55,21 @@ class Engine:
         root: str | Path | None = None,
         drive: bool = True,
         session_id: str | None = None,
+        stands_for: Sequence[str] = (),
     ) -> Session:
         """Record a new session and return its handle; this process drives it, unless a worker is to (`drive=False`).
 
         `agent` may be left out if the bundle has one; `planner` names one of the agent's own; `started_by` is None for
         the customer; `root` is where its databases lie, which is where the bundle was loaded from.  A `session_id` that
-        was chosen before begins once, however often it is asked for.  Raises NotAllowed for an agent
-        or attributes that do not fit, MissingSecret and others of EnvironmentFault, EngineClosed.
+        was chosen before begins once, however often it is asked for.  A machine that starts it `stands_for` people, who
+        approve nothing that it asks for.  Raises NotAllowed for an agent or attributes that do not fit, MissingSecret
+        and others of EnvironmentFault, EngineClosed.
         """
         self._drives.check_open()
         place = Path(root) if root is not None else Path(bundle.root or ".")
         opening = Opening(
-            _agent_of(bundle, agent), message, dict(attributes or {}), planner, started_by, session_id
+            _agent_of(bundle, agent), message, dict(attributes or {}), planner, started_by, session_id,
+            stands_for=tuple(stands_for),
         )  # fmt: skip
         session = self.session(await self._runner.start(bundle, opening, place), drive=drive)
         if drive:

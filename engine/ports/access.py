@@ -126,13 +126,17 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationLink:
-    """What lets a customer answer one request about one call, once: of its secret only the SHA-256 is known."""
+    """What lets a customer answer one request about one call, once: of its secret only the SHA-256 is known.
+
+    It is good no longer than the token that it was `made_by`, where that was one.
+    """
 
     secret_hash: str
     request_id: str
     digest: str
     tenant: str | None
     expires_at: datetime
+    made_by: str = ""
 
 
 class AccessStore(Protocol):
@@ -230,8 +234,8 @@ class AccessStore(Protocol):
         """All absences, the soonest first."""
         ...
 
-    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
-        """Keep a link; those that were over at the moment `at` are let go of."""
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime, most: int) -> bool:
+        """Keep a link, unless its request has so many that are good; those over at the moment `at` are let go of."""
         ...
 
     async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:

@@ -105,6 +105,7 @@ def _begun(log: Sequence[Event], bundle: Bundle) -> tuple[State, int | Differenc
         tuple(p.get("fallback", ())),
         p.get("handle_key", ""),
         p.get("environment", {}),
+        tuple(p.get("stands_for", ())),
     )
     events = begin(reply, bundle)
     if isinstance(events, inputs.InputRefused):

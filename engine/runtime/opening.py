@@ -20,7 +20,8 @@ class Opening:
     """How a session begins; `planner` None is the agent's own, `started_by` None the customer.
 
     `session_id` was chosen before, by who may ask for the same session twice; None lets it be chosen here.
-    What the session draws is drawn by its `key`, a random one unless a fixture brings its own.
+    What the session draws is drawn by its `key`, a random one unless a fixture brings its own.  A machine that starts
+    it `stands_for` the people who made its token.
     """
 
     agent: str
@@ -30,6 +31,7 @@ class Opening:
     started_by: str | None = None
     session_id: str | None = None
     key: str | None = None
+    stands_for: tuple[str, ...] = ()
 
     def check(self, agent: Agent) -> None:
         """Raise NotAllowed where it is none of this agent."""

@@ -170,6 +170,7 @@ class Runner:
             tuple(fallback),
             key := opening.key or random_hex(16),
             environment.value_digests(bundle, agent.name, key),
+            opening.stands_for,
         )
         draft = begin_draft(first, bundle)
         if isinstance(draft, inputs.InputRefused):

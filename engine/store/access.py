@@ -33,7 +33,7 @@ _LOGIN = "secret_hash, token_id, created_at, expires_at, once, identity"
 _CREATION = "scope, key, digest, session_id, tenant, at, owner"
 _CLAIM = "request_id, person, until"
 _ABSENCE = "id, person, begins, ends, delegate, tenant, created_by"
-_LINK = "secret_hash, request_id, digest, tenant, expires_at"
+_LINK = "secret_hash, request_id, digest, tenant, expires_at, made_by"
 _AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link"
 
 
@@ -236,15 +236,20 @@ class SqliteAccess:
         rows = await self._read(lambda c: c.execute(f"SELECT {_ABSENCE} FROM absences ORDER BY begins, id").fetchall())
         return [_absence(*row) for row in rows]
 
-    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime, most: int) -> bool:
         """See `ports.AccessStore`."""
 
-        def add(connection: sqlite3.Connection) -> None:
+        def add(connection: sqlite3.Connection) -> bool:
             connection.execute("DELETE FROM confirmation_links WHERE expires_at <= ?", (timestamp(at),))
-            values = link.secret_hash, link.request_id, link.digest, link.tenant, timestamp(link.expires_at)
-            connection.execute(f"INSERT INTO confirmation_links ({_LINK}) VALUES (?, ?, ?, ?, ?)", values)
+            known = "SELECT count(*) FROM confirmation_links WHERE request_id = ?"
+            if connection.execute(known, (link.request_id,)).fetchone()[0] >= most:
+                return False
+            until = timestamp(link.expires_at)
+            values = link.secret_hash, link.request_id, link.digest, link.tenant, until, link.made_by
+            connection.execute(f"INSERT INTO confirmation_links ({_LINK}) VALUES (?, ?, ?, ?, ?, ?)", values)
+            return True
 
-        await self._writer.do(add)
+        return await self._writer.do(add)
 
     async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
         """See `ports.AccessStore`."""
@@ -252,8 +257,8 @@ class SqliteAccess:
         row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
         if row is None:
             return None
-        hash_, request_id, asked, tenant, expires = row
-        return ConfirmationLink(hash_, request_id, asked, tenant, datetime.fromisoformat(expires))
+        hash_, request_id, asked, tenant, expires, by = row
+        return ConfirmationLink(hash_, request_id, asked, tenant, datetime.fromisoformat(expires), by)
 
     async def end_confirmation_link(self, secret_hash: str) -> bool:
         """See `ports.AccessStore`."""

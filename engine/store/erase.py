@@ -55,6 +55,11 @@ def erase(connection: sqlite3.Connection, session_id: str) -> int:
         f" compared = NULL WHERE {own}",
         (ERASED, session_id, session_id),
     )
+    # a link has the digest of a call, which could be guessed
+    connection.execute(
+        "DELETE FROM confirmation_links WHERE request_id >= ? || '.' AND request_id < ? || '/'",
+        (session_id, session_id),
+    )
     # what it was asked for by may name a person, and its digest could be guessed
     connection.execute(
         "UPDATE creations SET key = lower(hex(randomblob(16))), digest = lower(hex(randomblob(16)))"

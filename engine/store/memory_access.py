@@ -139,10 +139,13 @@ class MemoryAccess:
         """See `ports.AccessStore`."""
         return sorted(self._absences.values(), key=lambda one: (one.begins, one.id))
 
-    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime) -> None:
+    async def add_confirmation_link(self, link: ConfirmationLink, at: datetime, most: int) -> bool:
         """See `ports.AccessStore`."""
         self._links = {key: one for key, one in self._links.items() if one.expires_at > at}
+        if sum(one.request_id == link.request_id for one in self._links.values()) >= most:
+            return False
         self._links[link.secret_hash] = link
+        return True
 
     async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
         """See `ports.AccessStore`."""

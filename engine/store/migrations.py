@@ -212,6 +212,10 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     ALTER TABLE requests ADD COLUMN counts_at TEXT
     """,
+    # a link is good as long as the token that made it
+    """
+    ALTER TABLE confirmation_links ADD COLUMN made_by TEXT NOT NULL DEFAULT ''
+    """,
 )
 
 

@@ -165,14 +165,15 @@ async def a_confirmation_link_is_used_once(store: Store) -> None:
     """What is over goes away with the next."""
     access, hour = store.access, timedelta(hours=1)
     one = ConfirmationLink("h1", "ses_1.1", "d" * 64, "acme", START + hour)
-    other = ConfirmationLink("h2", "ses_2.1", "e" * 64, None, START + 3 * hour)
-    await access.add_confirmation_link(one, START)
+    other = ConfirmationLink("h2", "ses_2.1", "e" * 64, None, START + 3 * hour, "tok_1")
+    assert await access.add_confirmation_link(one, START, 1)
+    assert not await access.add_confirmation_link(replace(one, secret_hash="h3"), START, 1)
     assert await access.confirmation_link("h1") == one
     assert await access.end_confirmation_link("h1")
     assert not await access.end_confirmation_link("h1")
     assert await access.confirmation_link("h1") is None
-    await access.add_confirmation_link(one, START)
-    await access.add_confirmation_link(other, one.expires_at)
+    assert await access.add_confirmation_link(one, START, 1)
+    assert await access.add_confirmation_link(other, one.expires_at, 1)
     assert await access.confirmation_link("h1") is None
     assert await access.confirmation_link("h2") == other
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import RIGHTS, Role
-from engine.access.tokens import hash_of
+from engine.access.tokens import hash_of, principal_of
 from engine.api.answers import Approve, Deny
 from engine.language.value import timestamp
 from engine.ports.access import ConfirmationLink
@@ -27,6 +27,8 @@ from engine.web.sessions import asked_of_customer, check_not_erased
 
 # how long a link may be opened, where what it asks does not expire before
 WAITS = timedelta(hours=24)
+# how many of them one question may have that are good
+MOST_LINKS = 5
 
 
 async def create(service: Service, principal: Principal, request: Request) -> Response:
@@ -36,17 +38,23 @@ async def create(service: Service, principal: Principal, request: Request) -> Re
     asked = await asked_of_customer(session)
     now, secret = service.clock.now(), random_hex(32)
     expires = min(now + WAITS, asked.expires_at or now + WAITS)
-    link = ConfirmationLink(hash_of(secret), asked.id, asked.digest, principal.tenant, expires)
-    await service.store.access.add_confirmation_link(link, now)
+    link = ConfirmationLink(hash_of(secret), asked.id, asked.digest, principal.tenant, expires, principal.id)
+    if not await service.store.access.add_confirmation_link(link, now, MOST_LINKS):
+        raise HttpProblem(
+            429, "too_many_links", f"{asked.id} has {MOST_LINKS} links already that are good: send one of those"
+        )
     await service.note(request, principal, "link_confirmation", asked.id, "made", asked.digest)
     told = {"request_id": asked.id, "url": f"{service.url}/confirm/{secret}", "expires_at": timestamp(expires)}
     return answered(told, 201)
 
 
 async def link_of(service: Service, secret: str) -> ConfirmationLink | None:
-    """The link with a secret, as long as it is good."""
+    """The link with a secret, as long as it is good, and the token that made it."""
     link = await service.store.access.confirmation_link(hash_of(secret))
-    return link if link is not None and link.expires_at > service.clock.now() else None
+    if link is None or link.expires_at <= (now := service.clock.now()):
+        return None
+    token = await service.store.access.token_by_id(link.made_by)
+    return link if token is None or principal_of(token, now) is not None else None
 
 
 async def say(service: Service, secret: str, *, yes: bool, address: str) -> None:

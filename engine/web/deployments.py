@@ -15,12 +15,13 @@ from starlette.responses import Response
 from engine.access.principal import Principal
 from engine.access.rights import Right
 from engine.api.trials import trials_now
-from engine.ports.deployments import FILES, Deployment, DeploymentKind, Upload
+from engine.ports.deployments import FILES, Deployment, DeploymentKind
 from engine.runtime.errors import BundleUnavailable
 from engine.spec.bundle import Bundle
 from engine.web.bodies import NewDeployment, body_of, number_of
 from engine.web.bundle_checks import difference
 from engine.web.bundles import bundle_of, check_all_tenants
+from engine.web.members import people_behind
 from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service
@@ -33,8 +34,6 @@ _log = logging.getLogger("engine.web")
 LOOK_EVERY = 2.0
 # how long what files change may keep a service from beginning, in seconds
 REPORTED_WITHIN = 20.0
-# a token was made with a token, which was made with one, and so on; at most so many are looked at
-MOST_MAKERS = 20
 
 
 async def deploy(service: Service, principal: Principal, request: Request) -> Response:
@@ -193,7 +192,7 @@ async def _check_people(service: Service, principal: Principal, bundle: Bundle, 
         made = "`engine tokens create --role operator --person NAME` makes one"
         raise HttpProblem(403, "another_person", f"it {why}: a person's token deploys it; {made}", more=more)
     upload = (await service.store.deployments.uploads()).get(bundle.digest)
-    behind = await _people_behind(service, upload) if upload is not None else set()
+    behind = {upload.person} | await people_behind(service, upload.by) if upload is not None else set()
     if principal.person in behind:
         told = f"it {why}: another person deploys it than who brought it, or made the token that did"
         raise HttpProblem(403, "another_person", told, more=more)
@@ -206,18 +205,6 @@ def _takes_two(report: Mapping[str, Any]) -> str:
     if report["changes_people"]:
         return "changes who is asked"
     return f"changes what no proof speaks of ({', '.join(report['not_proved'][:5])})" if report["not_proved"] else ""
-
-
-async def _people_behind(service: Service, upload: Upload) -> set[str]:
-    """Whose an upload is: the person's who brought it, or of a machine's whoever made its token, and so on."""
-    found, by = [upload.person], upload.by
-    for _ in range(MOST_MAKERS):
-        token = await service.store.access.token_by_id(by)
-        if token is None:
-            break
-        found.append(token.person)
-        by = token.created_by
-    return {person for person in found if person is not None}
 
 
 def _shown(one: Deployment) -> dict[str, Any]:

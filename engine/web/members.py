@@ -10,6 +10,9 @@ from engine.session.sensitivity import HIDDEN
 from engine.spec.bundle import Bundle
 from engine.web.service import Service
 
+# a token was made with a token, which was made with one, and so on; at most so many are looked at
+MOST_MAKERS = 20
+
 
 async def may_answer(service: Service, principal: Principal, row: RequestRow) -> bool:
     """Whether somebody belongs to a group that is asked, as far as the session's own bundle knows."""
@@ -26,6 +29,18 @@ async def may_answer(service: Service, principal: Principal, row: RequestRow) ->
     known = [bundle.reviewers[group] for group in groups if group in bundle.reviewers] if bundle is not None else []
     # whom an urgent bundle asks that one alone may know
     return len(known) < len(groups) or any(group.has(principal.person, principal.groups) for group in known)
+
+
+async def people_behind(service: Service, by: str) -> frozenset[str]:
+    """Whose the token with an id is: a person's, or of a machine's whoever made it, and so on."""
+    found = []
+    for _ in range(MOST_MAKERS):
+        token = await service.store.access.token_by_id(by)
+        if token is None:
+            break
+        found.append(token.person)
+        by = token.created_by
+    return frozenset(person for person in found if person is not None)
 
 
 async def bundle_of(service: Service, row: RequestRow) -> Bundle | None:

@@ -30,6 +30,7 @@ from engine.web.bodies import (
     body_of,
     number_of,
 )
+from engine.web.members import people_behind
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import answered
 from engine.web.service import Service, address_of, attributes_for, scope_of
@@ -106,6 +107,7 @@ async def begun(
         await service.engine.start(
             bundle, message=wanted.message, agent=agent, attributes=attributes, planner=wanted.planner,
             started_by=principal.starter, drive=False, session_id=kept.session_id,
+            stands_for=sorted(await people_behind(service, principal.id)) if principal.person is None else (),
         )  # fmt: skip
     return await service.store.session(kept.session_id), first
 

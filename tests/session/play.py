@@ -28,7 +28,14 @@ class Play:
     """One session."""
 
     def __init__(
-        self, bundle: Bundle, *, started_by: str | None = None, claim: bool = True, key: str = "", **attributes: Any
+        self,
+        bundle: Bundle,
+        *,
+        started_by: str | None = None,
+        stands_for: tuple[str, ...] = (),
+        claim: bool = True,
+        key: str = "",
+        **attributes: Any,
     ) -> None:
         self.bundle = bundle
         self.now = START
@@ -42,6 +49,7 @@ class Play:
             "/r",
             self.now,
             handle_key=key,
+            stands_for=stands_for,
         )
         events = begin(first, bundle)
         assert not isinstance(events, inputs.InputRefused)

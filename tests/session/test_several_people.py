@@ -11,7 +11,7 @@ from engine.bundle.load import load
 from engine.session.decide.decide import decide
 from engine.session.state.event import EventKind
 from engine.session.state.evolve import fold
-from engine.session.state.inputs import ActionConfirmed, CancelRequested
+from engine.session.state.inputs import ActionConfirmed, CancelRequested, InputRefused
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import CODE, agent, bundle, policy, reviewers, tool
@@ -133,6 +133,19 @@ def test_whoever_asks_for_it_approves_nothing_whoever_started_the_session() -> N
     own.say(own.answer("approve", "bo", 1))
     own.claim()
     assert own.started() == ["w"]
+
+
+def test_whoever_a_machine_stands_for_approves_nothing_that_it_asks_for() -> None:
+    play = Play(made(LARGE % "count: 1"), started_by="danabot", stands_for=("ana",))
+    play.plan(call("w", "write", n=300))
+    refused = decide(play.state, play.answer("approve", "ana", 1), play.bundle)
+    assert isinstance(refused, InputRefused)
+    assert refused.reason == "own_request"
+    assert "ana made the token that started this session" in refused.message
+    play.say(play.answer("approve", "bo", 1))
+    play.claim()
+    assert play.started() == ["w"]
+    assert fold(play.log).stands_for == ("ana",)
 
 
 def test_a_requester_that_can_not_be_told_lets_nobody_approve() -> None:

@@ -138,3 +138,24 @@ def test_the_secret_of_a_link_is_in_no_log_and_no_file(tmp_path: Path) -> None:
     assert "/confirm/..." in told
     assert secret not in told
     assert all(secret.encode() not in file.read_bytes() for file in at.glob("store.db*") if file.is_file())
+
+
+def test_a_link_is_good_no_longer_than_the_token_that_made_it(tmp_path: Path) -> None:
+    at = copy_of_root(tmp_path / "bundle")
+    policy = at / "policies" / "refunds.yaml"
+    text = policy.read_text("utf-8").replace(*ASKS_CUSTOMER).replace(PROMISE, "'customer' not in approvers")
+    policy.write_text(text, "utf-8")
+    with open_service(Shell(at)) as service:
+        session = waiting(service)
+        links = [made(service, session) for _ in range(5)]
+        with service.client(*BACKEND) as backend:
+            further = backend.post(f"/v1/sessions/{session}/confirmation-links", json={})
+            assert (further.status_code, further.json()["code"]) == (429, "too_many_links")
+        with service.client() as customer:
+            assert customer.get(links[0]["url"], headers=HTML).status_code == 200
+            assert service.shell("tokens", "revoke", "backend").code == 0
+            for link in links:
+                assert customer.get(link["url"], headers=HTML).status_code == 410
+                assert customer.post(link["url"], data={"answer": "yes"}, headers=HTML).status_code == 410
+        with service.client("ops", "operator") as ops:
+            assert ops.get(f"/v1/sessions/{session}").json()["state"] == "awaiting_confirmation"

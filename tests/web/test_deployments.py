@@ -232,3 +232,56 @@ def test_what_no_proof_speaks_of_takes_two_and_a_machine_stands_for_who_made_it(
         assert (again.status_code, again.json()["code"]) == (403, "another_person")
         with served.client("olga", "operator", "--person", "olga") as olga:
             assert olga.post("/v1/deployments", json={"bundle": other}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("file", "was", "now", "told"),
+    [
+        ("policies/refunds.yaml", "Refunds above", "A routine check: press Approve above", "rules.refund-threshold.message"),
+        ("policies/refunds.yaml", "reason: wrong_tenant", "reason: wrong_tenant\n    disclose: false", "tenant-scope.disclose"),
+        ("policies/refunds.yaml", "facts:\n", "facts:\n  spy: {tool: lookup_billing_account, input: {account_id: \"'x'\"}}\n",
+         "refunds.facts.spy.tool"),
+        ("policies/refunds.yaml", "\nno_rule_allows: ", "\nno_rule_allows: Well, ", "refunds.no_rule_allows"),
+    ],
+)  # fmt: skip
+def test_what_a_policy_says_and_reads_takes_two(served: Service, file: str, was: str, now: str, told: str) -> None:
+    with served.client("mona", "operator", "--person", "mona") as mona:
+        body = with_threshold(served, 250)
+        said = body["files"][file].replace(was, now, 1)
+        assert said != body["files"][file]
+        body["files"][file] = said
+        digest = brought(mona, body)
+        refused = mona.post("/v1/deployments", json={"bundle": digest})
+        assert (refused.status_code, refused.json()["code"]) == (403, "another_person"), refused.text
+        assert [one for one in refused.json()["report"]["not_proved"] if told in one], refused.json()["report"]
+
+
+def test_a_document_is_what_its_kind_says_wherever_it_lies(served: Service) -> None:
+    with served.client("mona", "operator", "--person", "mona") as mona:
+        tool = "specs/tools/open_refund_case.yaml"
+        for place in ("fixtures/a.yaml", "policies/a.yaml"):
+            body = with_threshold(served, 250)
+            text = body["files"].pop(tool)
+            body["files"][place] = text.replace("says: Refund", f"says: Refund by {place}")
+            digest = brought(mona, body)
+            refused = mona.post("/v1/deployments", json={"bundle": digest})
+            assert (refused.status_code, refused.json()["code"]) == (403, "another_person")
+            assert refused.json()["report"]["not_proved"] == sorted([tool, place])
+
+
+def test_nobody_approves_what_a_machine_asks_for_whose_token_they_made(served: Service) -> None:
+    with (
+        served.client("dana-ops", "operator", "--person", "dana") as ops,
+        served.client("dana", "reviewer") as dana,
+        served.client("lee", "reviewer") as lee,
+    ):
+        made = ops.post("/v1/tokens", json={"name": "danabot", "role": "caller"})
+        headers = {"authorization": f"Bearer {made.json()['secret']}"}
+        with httpx2.Client(base_url=served.url, headers=headers, timeout=600) as machine:
+            session = served.start(machine, "acct_1002")["id"]
+        served.waits(ops, session, "awaiting_human_review")
+        shown = dana.get(f"/v1/requests/{session}.1").json()
+        said = {"answer": "approve", "digest": shown["digest"]}
+        refused = dana.post(f"/v1/requests/{session}.1/answers", json=said)
+        assert (refused.status_code, refused.json()["code"]) == (403, "own_request")
+        assert lee.post(f"/v1/requests/{session}.1/answers", json=said).status_code == 200

@@ -65,6 +65,7 @@ def begin_draft(reply: inputs.SessionRequested, bundle: Bundle) -> Draft | input
         "limits": agent.limits.payload(),
         **({"handle_key": reply.handle_key} if reply.handle_key else {}),
         **({"environment": dict(reply.environment)} if reply.environment else {}),
+        **({"stands_for": list(reply.stands_for)} if reply.stands_for else {}),
     }
     first = Event(reply.session_id, 1, 0, EventKind.SESSION_STARTED, payload, reply.at)
     d = Draft(evolve(None, first), bundle, reply.at)

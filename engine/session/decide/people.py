@@ -14,7 +14,7 @@ from engine.policy.rule import CUSTOMER
 from engine.policy.verdict import Ask, Verdict
 from engine.session.decide.draft import Draft
 from engine.session.state.inputs import InputRefused, RequestAnswered
-from engine.session.state.state import Call, Request
+from engine.session.state.state import Call, Request, State
 from engine.spec.bundle import ReviewerGroup
 from engine.spec.request_kind import RequestKind
 
@@ -47,7 +47,7 @@ def nobody_to_ask(draft: Draft, verdict: Verdict) -> Ask | None:
                 if all(one.roles or one.has(person) for one in known_groups(draft, group))
             }
             try:
-                excluded = {draft.state.started_by, *_requesters(draft)}
+                excluded = {*starters(draft.state), *_requesters(draft)}
             except EvaluationError:
                 return ask
             if len(people - excluded) < ask.people:
@@ -60,11 +60,16 @@ def known_groups(draft: Draft, group: str) -> list[ReviewerGroup]:
     return [bundle.reviewers[group] for bundle in (draft.bundle, *draft.overlays) if group in bundle.reviewers]
 
 
+def starters(state: State) -> frozenset[str]:
+    """Who started a session, and whom a machine that did stands for."""
+    return frozenset((*([state.started_by] if state.started_by is not None else []), *state.stands_for))
+
+
 def refused_requester(draft: Draft, reply: RequestAnswered) -> InputRefused | None:
     """Whoever started the session or asks for what it does is refused; everybody where nobody can say who that is."""
-    started_by = draft.state.started_by
-    if started_by is not None and reply.by == started_by:
-        told = f"{reply.by} started this session, and nobody approves what they asked for"
+    if reply.by in starters(draft.state):
+        how = "" if reply.by == draft.state.started_by else "made the token that "
+        told = f"{reply.by} {how}started this session, and nobody approves what they asked for"
         return InputRefused("own_request", told)
     try:
         if reply.by in _requesters(draft):
@@ -150,5 +155,5 @@ def _candidates(draft: Draft, request: Request) -> list[str] | None:
     people = [person for known in groups for one in known for person in one.members]
     known = dict.fromkeys([*people, *(person for group in request.names.values() for person in group)])
     able = [person for person in known if is_member(draft, request, person)]
-    excluded = {draft.state.started_by, *_requesters(draft)}
+    excluded = {*starters(draft.state), *_requesters(draft)}
     return [*([CUSTOMER] if CUSTOMER in request.groups else []), *(one for one in able if one not in excluded)]

@@ -17,7 +17,8 @@ class SessionRequested:
     """Somebody starts a session; `started_by` is None for the customer, `fallback` the planners after the first.
 
     `handle_key` was drawn for it: what stands for its sensitive values is made with it, and the marks of messages.
-    `environment` has a digest of each value of the environment that its bundle reaches the world by.
+    `environment` has a digest of each value of the environment that its bundle reaches the world by.  A machine that
+    starts one `stands_for` the people who made its token.
     """
 
     session_id: str
@@ -31,6 +32,7 @@ class SessionRequested:
     fallback: tuple[str, ...] = ()
     handle_key: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    stands_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,7 @@ class State:
     attributes: Mapping[str, Any]
     started_by: str | None
     limits: Limits
+    stands_for: tuple[str, ...] = ()
     status: Status = Status.RUNNING
     outcome: str = Status.RUNNING.value
     told: str = ""

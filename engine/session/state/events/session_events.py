@@ -17,7 +17,8 @@ from engine.spec.limits import Limits
 class SessionStartedPayload(TypedDict):
     """A session began: of which agent, under which bundle, for whom, and within which limits.
 
-    `environment` has for each variable that the bundle names a digest of its value, keyed with the `handle_key`.
+    `environment` has for each variable that the bundle names a digest of its value, keyed with the `handle_key`.  A
+    machine that started it `stands_for` the people who made its token: none of them approves what it asks for.
     """
 
     agent: Own[str]
@@ -30,6 +31,7 @@ class SessionStartedPayload(TypedDict):
     limits: Own[dict[str, Any]]
     handle_key: NotRequired[Annotated[str, H.WHOLE, ADDED]]
     environment: NotRequired[Own[dict[str, str]]]
+    stands_for: NotRequired[Words[list[str]]]
 
 
 def started(event: Event) -> State:
@@ -49,6 +51,7 @@ def started(event: Event) -> State:
         limits=Limits.from_payload(p["limits"]),
         handle_key=p.get("handle_key", ""),
         environment=p.get("environment", {}),
+        stands_for=tuple(p.get("stands_for", ())),
     )
 
 
