@@ -14,7 +14,7 @@ from engine.aio.session import AsyncioSession
 from engine.aio.store import ThreadStore
 from engine.aio.thread import ThreadContext, TrioThread, hold, open_thread
 from engine.api import engine as api
-from engine.api.answers import Reply
+from engine.api.answers import Approve, Deny, Reply
 from engine.ports.clock import Clock
 from engine.ports.planner import Planner
 from engine.ports.records import RequestRow, SessionRow
@@ -107,6 +107,12 @@ class AsyncioEngine:
     async def take_back(self, request_id: str, by: str, *, why: str = "") -> None:
         """See `engine.Engine.take_back`."""
         await self._context.call(partial(self._context.value.take_back, request_id, by, why=why))
+
+    async def refusal(
+        self, request_id: str, reply: Approve | Deny, *, roles: Iterable[str] = ()
+    ) -> tuple[str, str] | None:
+        """See `engine.Engine.refusal`."""
+        return await self._context.call(partial(self._context.value.refusal, request_id, reply, roles=roles))
 
     async def take_back_all(
         self, by: str, *, why: str, said_until: datetime | None = None, tenant: str | None = None

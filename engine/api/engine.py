@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from engine.api.answers import Reply, recorded
+from engine.api.answers import Approve, Deny, Reply, recorded
 from engine.api.drives import Drives
 from engine.api.notifications import News
 from engine.api.session import Session
@@ -24,6 +24,7 @@ from engine.ports.tool import ToolAdapter
 from engine.runtime.clock import TrioClock
 from engine.runtime.errors import NotAllowed
 from engine.runtime.opening import Opening
+from engine.runtime.refusal import refusal
 from engine.runtime.runner import Runner as Runner
 from engine.runtime.waiting_yes import TakenBack, take_back_all
 from engine.runtime.worker import Worker
@@ -127,6 +128,18 @@ class Engine:
         if drive:
             self._drives.start(session.id)
         return session
+
+    async def refusal(
+        self, request_id: str, reply: Approve | Deny, *, roles: Iterable[str] = ()
+    ) -> tuple[str, str] | None:
+        """Why a yes or a no would be refused now, as a reason and a sentence; None where it would count.
+
+        It is for who shows a question: nothing is recorded, and who answers is asked again.
+        """
+        self._drives.check_open()
+        action, _, _ = recorded(reply)
+        found = await refusal(self._runner, request_id, action, reply.by, frozenset(roles))
+        return (found.reason, found.message) if found is not None else None
 
     async def take_back(self, request_id: str, by: str, *, why: str = "") -> None:
         """Take a yes back that does not count yet, as whoever said it; the question is open again.

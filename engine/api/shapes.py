@@ -142,6 +142,26 @@ def delayed_yes_shown(state: State, request_id: str) -> dict[str, Any]:
     }
 
 
+def answer_shown(state: State, request_id: str) -> dict[str, Any]:
+    """What was answered: by whom, when, why, and the call's input as it was approved, where that was changed."""
+    request = state.requests.get(request_id)
+    if request is None or request.answered is None:
+        return {"answered": None}
+    said, call = request.answered, state.calls.get(request.call_id or "")
+    edited = call is not None and said["action"] == "approve" and said["digest"] != request.digest
+    return {
+        "answered": {
+            "action": said["action"],
+            "by": said["by"],
+            "at": timestamp(request.answered_at) if request.answered_at is not None else None,
+            # an answer to a question that is sensitive as a whole has neither
+            "note": said.get("note", ""),
+            "value": said.get("value"),
+            "input": dict(call.input) if call is not None and edited else None,
+        }
+    }
+
+
 def job_shown(row: JobRow) -> dict[str, Any]:
     """A job as the queue has it."""
     return {

@@ -246,8 +246,6 @@ class Runner:
         for event in events:
             self._on_event(event)
 
-    # -- driving
-
     async def load(self, session_id: str) -> State:
         """A session's state as its log tells it; raises UnknownSession."""
         return await load_state(self._store, session_id)

@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from engine.access.principal import Principal
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.api.shapes import comments_shown, delayed_yes_shown, request_shown
+from engine.api.shapes import answer_shown, comments_shown, delayed_yes_shown, request_shown
 from engine.ports.records import RequestRow
 from engine.runtime.errors import BundleUnavailable, NotAllowed
 from engine.session.state.state import State
 from engine.web.absences import absences_for, away_from, shown
 from engine.web.bodies import NewAnswer, body_of, number_of
 from engine.web.claims import claim_shown
-from engine.web.members import may_answer
+from engine.web.members import asked_of
 from engine.web.problems import HttpProblem, status_of
 from engine.web.responses import answered
 from engine.web.service import Service
@@ -51,7 +51,7 @@ async def _rows(
         rows = await service.store.requests(
             open_only=open_only, after=after, limit=MOST if mine else limit, tenant=principal.tenant
         )
-        found += [row for row in rows if not mine or await may_answer(service, principal, row)]
+        found += await asked_of(service, principal, rows) if mine else rows
         if not mine or len(rows) < MOST:
             break
         after = rows[-1].id
@@ -64,7 +64,7 @@ async def read(service: Service, principal: Principal, request: Request) -> Resp
     state = await service.engine.look(row.session_id)
     about = {"attributes": dict(state.attributes), "messages": list(state.messages), "seq": state.seq}
     about |= {"comments": comments_shown(state, row.id), "away": await _away(service, principal, row, state)}
-    about |= delayed_yes_shown(state, row.id)
+    about |= delayed_yes_shown(state, row.id) | answer_shown(state, row.id)
     claims = await service.store.access.request_claims(service.clock.now())
     told = request_shown(row) | about | claim_shown(claims.get(row.id))
     digest = {"digest": _digest(state, row)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,6 +61,7 @@ class Service:
     `canary` is a bundle that a share of new sessions begins with, and `file` where the store lies, if that is one.
     `logged` are requests as the logs have them, `follower` counts what the logs add up to,
     `comparisons` are of bundles that judge past sessions, and `streams` counts the open ones by principal.
+    `counted_yes` is by question, person and their roles whether a yes would count while its log is so long.
     """
 
     engine: Engine
@@ -86,6 +88,7 @@ class Service:
     wakes: WakeListener = field(default_factory=lambda: WakeListener(None))
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
+    counted_yes: OrderedDict[tuple[str, str, frozenset[str]], tuple[int, bool]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self.own = self.bundle

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from tests.web.service import Service
+from tests.cli.shell import Shell, copy_of_root
+from tests.web.service import Service, open_service
 
 HTML = {"accept": "text/html"}
 
@@ -89,6 +91,47 @@ def test_a_reviewer_reads_a_request_and_approves_it(service: Service) -> None:
     again = browser.post(f"/inbox/{request}/answer", fields_of(page) | {"answer": "approve"})
     assert again.status_code == 409
     assert "Nothing was recorded" in again.text
+
+
+def test_what_was_approved_is_told_beside_what_was_asked(service: Service) -> None:
+    request, browser = held(service), reviewer(service)
+    page = browser.get(f"/inbox/{request}").text
+    typed = dict(re.findall(r'name="(field\.\w+)" value="([^"]*)"', page)) | {"field.amount_usd": "200"}
+    told = fields_of(page) | typed | {"answer": "edit", "note": "the rest is theirs"}
+    assert browser.post(f"/inbox/{request}/answer", told).status_code == 303
+    with service.client("dana", "reviewer") as dana:
+        service.waits(dana, request.rpartition(".")[0], "done")
+        shown = dana.get(f"/v1/requests/{request}").json()
+    assert (shown["input"]["amount_usd"], shown["answered"]["input"]["amount_usd"]) == (480, 200)
+    assert (shown["answered"]["by"], shown["answered"]["note"]) == ("dana", "the rest is theirs")
+    card = browser.get(f"/inbox/{request}").text
+    assert "what was approved in the place of what was asked" in card
+    assert "the rest is theirs" in card
+    assert "<h1>Refund 480 USD" in card
+    assert '"by":"dana"' in service.shell("review", "show", request).out.replace(" ", "")
+
+
+def test_who_has_said_yes_already_is_told_that_another_person_has_to(tmp_path: Path) -> None:
+    at = copy_of_root(tmp_path / "bundle")
+    policy = at / "policies" / "refunds.yaml"
+    asked = "approvers: [refund-reviewers]"
+    policy.write_text(policy.read_text("utf-8").replace(asked, f"{asked}\n    count: 2"))
+    with open_service(Shell(at)) as service:
+        first = held(service)
+        second = f"{first.rpartition('.')[0]}.2"
+        with service.client("dana", "reviewer") as dana, service.client("lee", "reviewer") as lee:
+            assert len(dana.get("/v1/requests?mine=1").json()["items"]) == 2
+            said = {"answer": "approve", "digest": dana.get(f"/v1/requests/{first}").json()["digest"]}
+            assert dana.post(f"/v1/requests/{first}/answers", json=said).status_code == 200
+            assert dana.get("/v1/requests?mine=1").json()["items"] == []
+            assert [one["id"] for one in lee.get("/v1/requests?mine=1").json()["items"]] == [second]
+        browser = reviewer(service)
+        assert second not in browser.get("/inbox?mine=1").text
+        card = browser.get(f"/inbox/{second}").text
+        assert "dana said yes to this call already: another person has to" in card
+        assert ('value="approve"' in card, 'value="deny"' in card) == (False, True)
+        told = fields_of(card) | {"answer": "deny", "note": "on second thoughts"}
+        assert browser.post(f"/inbox/{second}/answer", told).status_code == 303
 
 
 def test_a_question_is_answered_by_the_fields_of_its_schema(service: Service) -> None:

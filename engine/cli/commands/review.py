@@ -11,7 +11,7 @@ import click
 
 from engine.access.rights import Right
 from engine.api.logged_requests import request_as_logged, request_listed
-from engine.api.shapes import comments_shown, delayed_yes_shown, request_shown, request_status
+from engine.api.shapes import answer_shown, comments_shown, delayed_yes_shown, request_shown, request_status
 from engine.cli.console.actor import ActorClaim, actor_of, actor_option
 from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.options import format_option, root_option, store_option
@@ -91,7 +91,7 @@ async def show(request_id: str | None, output_format: str, store_url: str) -> in
         state = await app.engine.look(row.session_id)
         found = request_shown(row) | {"attributes": dict(state.attributes), "messages": list(state.messages)}
         found["comments"] = comments_shown(state, row.id)
-        found |= delayed_yes_shown(state, row.id)
+        found |= delayed_yes_shown(state, row.id) | answer_shown(state, row.id)
         if output_format == "json":
             print_json(found)
         else:

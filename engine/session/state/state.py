@@ -207,6 +207,7 @@ class Request:
     # a yes that was said and counts later, unless it is taken back
     delayed: Mapping[str, Any] | None = None
     answered: Mapping[str, Any] | None = None
+    answered_at: datetime | None = None
     closed: str | None = None
     # what people said about it: by whom, the text, and when
     comments: tuple[Mapping[str, Any], ...] = ()

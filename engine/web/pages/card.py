@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.api.shapes import comments_shown, delayed_yes_shown, request_status
+from engine.api.shapes import answer_shown, comments_shown, delayed_yes_shown, request_status
 from engine.diagnostic.visible import block
 from engine.diagnostic.visible import line as visible
 from engine.language.value import jsonable, one_line
@@ -84,6 +84,10 @@ class Card:
     counts_at: str = ""
     said_note: str = ""
     said_input: tuple[tuple[str, str], ...] = ()
+    # why it was answered so, when, and what of the call was changed by that
+    answer_note: str = ""
+    answered_at: str = ""
+    changed: tuple[tuple[str, str], ...] = ()
 
 
 def standing_of(row: RequestRow, state: State) -> str:
@@ -172,7 +176,18 @@ def card_of(row: RequestRow, state: State, now: datetime, evidence: RequestEvide
         p.get("note") == "required",
         str(p.get("settle_delay") or ""),
         *_said(state, row, now),
+        *_answer(state, row),
     )
+
+
+def _answer(state: State, row: RequestRow) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Why a request was answered so, when, and the fields of the call that it was approved with and not asked with."""
+    told = shown(answer_shown(state, row.id))["answered"]
+    if told is None:
+        return "", "", ()
+    asked = shown(row.payload).get("input") or {}
+    changed = {name: value for name, value in (told["input"] or {}).items() if value != asked.get(name)}
+    return visible(str(told["note"])), str(told["at"] or "")[:19].replace("T", " "), _pairs(changed)
 
 
 def _said(state: State, row: RequestRow, now: datetime) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:

@@ -75,7 +75,6 @@ def evidence_of(log: Sequence[Event], state: State, request: Request, bundle: Bu
     seal = agent.seal is not None
     moment = None if seal else _moment(log, call)
     return RequestEvidence(
-        says=says(tool, call.input),
         rules=tuple(_rules(call, request, bundle, state.agent)),
         origins=None if seal else _origins(state, call, bundle),
         facts=tuple(_facts(log, state, call, now)),
@@ -139,10 +138,12 @@ def _people(state: State, request: Request) -> str:
     same = [one for one in state.requests.values() if one.call_id == request.call_id and one.closed is None]
     call = state.calls[request.call_id or ""]
     said = list(dict.fromkeys(yes.by for yes in call.approvals if yes.digest == call.digest))
-    left = sum(one.open for one in same)
+    later = [str(one.delayed["by"]) for one in same if one.open and one.delayed is not None]
+    left = sum(one.open for one in same) - len(later)
     if len(same) < 2:
         return ""
     given = f"{', '.join(said)} said yes; " if said else ""
+    given += f"{', '.join(later)} said a yes that does not count yet; " if later else ""
     shared = any(set(one.rules) & set(request.rules) for one in same if one.id != request.id)
     other = ", each of another person" if request.distinct or shared else ""
     return visible(f"{given}{left} more {'yes is' if left == 1 else 'yeses are'} needed{other}")

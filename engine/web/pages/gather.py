@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import trio
@@ -26,9 +27,11 @@ async def gathered(service: Service, row: RequestRow, state: State) -> RequestEv
     try:
         log = await service.store.load(row.session_id)
         gather = partial(evidence_of, log, state, request, bundle, service.clock.now())
-        return await trio.to_thread.run_sync(gather, limiter=service.readers)
+        found = await trio.to_thread.run_sync(gather, limiter=service.readers)
     except (CorruptLog, BrokenHistory):
         return RequestEvidence()
+    # what is asked, and not what somebody has made of the call since
+    return replace(found, says=await sentence_of(service, row))
 
 
 async def sentence_of(service: Service, row: RequestRow) -> str:

@@ -25,7 +25,7 @@ from engine.web.absences import absences_for
 from engine.web.bodies import number_of
 from engine.web.claims import claimed
 from engine.web.comments import commented
-from engine.web.members import may_answer
+from engine.web.members import asked_of, may_answer, may_refuse, refused_yes
 from engine.web.pages import away, bundles, confirm, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
@@ -176,7 +176,7 @@ async def _rows(service: Service, visitor: Visitor, request: Request, most: int)
         return await service.store.inbox(tenant=tenant, open_only=open_only, limit=most)
     rows = (await service.store.inbox(tenant=tenant, open_only=open_only)).rows
     if query.get("mine") == "1":
-        rows = [row for row in rows if await may_answer(service, visitor.principal, row)]
+        rows = await asked_of(service, visitor.principal, rows)
     rows = [row for row in rows if query.get("tool", "") in ("", row.payload.get("tool"))]
     return RequestPage(rows[:most], len(rows))
 
@@ -305,10 +305,13 @@ async def _card(
     now = service.clock.now()
     claimer = _claimer(await service.store.access.request_claims(now), row.id)
     asked = await may_answer(service, visitor.principal, row)
+    refused = await refused_yes(service, visitor.principal, row) if asked else ""
     missing = await away_now(service, row, await absences_for(service, visitor.principal))
     return shown(
         "request.html", status, visitor=visitor, card=card_of(row, state, now, evidence), claimer=claimer,
-        problem=problem, typed=typed, may_answer=asked, away=away.all_told(missing),
+        problem=problem, typed=typed, may_answer=asked,
+        refused=refused, may_refuse=bool(refused) and await may_refuse(service, visitor.principal, row),
+        away=away.all_told(missing),
         may_comment=visitor.principal.may(Right.COMMENT), is_reviewer=visitor.principal.may(Right.ANSWER),
         next_id=await _next(service, visitor, row) if visitor.principal.may(Right.ANSWER) else None,
     )  # fmt: skip
@@ -317,7 +320,7 @@ async def _card(
 async def _next(service: Service, visitor: Visitor, after: RequestRow) -> str | None:
     """The request to go on with: the oldest other one that somebody is asked."""
     for row in await service.store.requests(tenant=visitor.principal.tenant, open_only=True, limit=MOST_ROWS):
-        if row.id != after.id and row.counts_at is None and await may_answer(service, visitor.principal, row):
+        if row.id != after.id and row.counts_at is None and await asked_of(service, visitor.principal, [row]):
             return row.id
     return None
 

@@ -101,7 +101,8 @@ class RequestAnsweredPayload(TypedDict):
 
 def _answered(state: State, payload: RequestAnsweredPayload, event: Event) -> State:
     request = state.requests[payload["request_id"]]
-    state = copy_with(state, requests=state.requests.with_item(request.id, replace(request, answered=payload)))
+    said = replace(request, answered=payload, answered_at=event.at)
+    state = copy_with(state, requests=state.requests.with_item(request.id, said))
     if request.kind is RequestKind.BUDGET and request.limit is not None and payload["action"] == "approve":
         short_of = {call.id for call in state.calls.open.values() if call.short_of == request.limit}
         full = {id_: refused for id_, refused in state.full.items() if id_ not in short_of}
