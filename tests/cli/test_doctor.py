@@ -35,8 +35,8 @@ def test_a_store_that_is_well_is_said_to_be(shell: Shell) -> None:
 
 def test_what_is_bad_is_told_with_what_to_do(shell: Shell) -> None:
     code, found = standing(shell)
-    assert code == 1
-    assert found["store"].startswith("bad: there is no store")
+    assert (code, found["store"].partition(": ")[0]) == (0, "look at it")
+    assert found["store"].endswith("engine serve makes it")
     shell(
         "run", ".", "--agent", "support-triage", "-m", CHARGED, "--set", "tenant=acme", "--set", "account_id=acct_1001"
     )
@@ -64,3 +64,27 @@ def test_a_clock_that_is_behind_what_is_recorded_is_bad(shell: Shell) -> None:
     code, found = standing(shell)
     assert code == 1
     assert found["clock"].startswith("bad: something was recorded")
+
+
+def test_what_the_service_would_not_start_for_and_what_would_never_be_told_is_found(shell: Shell) -> None:
+    (shell.at / "more.yaml").write_text(
+        "kind: Notification\nname: desk\ngroups: [refund-reviewrs]\nwebhook: {url: 'https://example.org', secret: '${secret:DESK}'}\n"
+    )
+    (shell.at / "nightly.yaml").write_text(
+        "kind: Schedule\nname: nightly\ncron: '0 2 * * *'\nzone: UTC\nagent: support-triage\nmessage: hello\n"
+    )
+    (shell.at / "engine.yaml").write_text("kind: Service\ninclude: [more.yaml, nightly.yaml]\n")
+    done = shell("doctor", "--config", "engine.yaml", "--format", "json")
+    found = [f"{row['what']}: {row['standing']}: {row['told']}" for row in done.json]
+    assert done.code == 1
+    assert [one for one in found if one.startswith("secrets: bad: ") and "DESK" in one]
+    assert (
+        "configuration: look at it: notification desk: `refund-reviewrs` is no group of the bundle: did you mean `refund-reviewers`?"
+        in found
+    )
+    assert [
+        one for one in found if one.startswith("configuration: look at it: schedule nightly: agent support-triage: ")
+    ]
+    served = shell("serve", ".", "--config", "engine.yaml", "--port", "0")
+    assert served.code == 2
+    assert "did you mean `refund-reviewers`?" in served.err

@@ -296,3 +296,17 @@ def test_what_stands_beside_the_rules_is_compared_and_its_loosening_is_answered_
     accepts = [option for name in names if name for option in ("--accept", name.replace("→", "->"))]
     answered = desk("promote", ".", str(new), *accepts, "--format", "json").json
     assert not any(line.startswith("diff:") for line in answered["against"])
+
+
+def test_a_bundle_that_breaks_what_it_promises_goes_live_nowhere(shell: Shell) -> None:
+    policy = shell.at / "policies/refunds.yaml"
+    policy.write_text(
+        policy.read_text("utf-8").replace("refund_threshold_usd: 250", "refund_threshold_usd: 5000"), "utf-8"
+    )
+    valid = shell("validate", ".")
+    assert (valid.code, "what it promises is proved by: engine prove" in valid.err) == (0, True)
+    for command, said in (("deploy", "it is not deployed"), ("serve", "it is not served")):
+        done = shell(command, ".", *(["--port", "0"] if command == "serve" else []))
+        assert done.code == 1, done.err
+        assert "guarantee no-large-refund-unattended (policies/refunds.yaml:" in done.err
+        assert said in done.err

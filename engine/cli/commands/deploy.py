@@ -11,8 +11,9 @@ from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.bundle import load_or_exit
 from engine.cli.console.options import format_option, store_option
 from engine.cli.console.output import are, counted, say
+from engine.cli.console.promises import broken_promises
 from engine.cli.console.trace_printer import print_json
-from engine.session.exit_code import OK
+from engine.session.exit_code import FAILED, OK
 
 if TYPE_CHECKING:
     from engine.cli.console.app import App
@@ -38,13 +39,16 @@ async def command(bundle: Path | None, lift: str | None, output_format: str, sto
 
     Sessions that are under way stay under the bundle that they began with.  One with `urgent: tighten` in a policy is
     judged beside those bundles from now on, at every gate, and the strictest verdict holds: of several urgent bundles
-    each does, until it is lifted.
+    each does, until it is lifted.  One whose guarantees a call breaks is not deployed.
     """
     if (bundle is None) == (lift is None):
         raise click.UsageError("name a bundle, or one to --lift")
     if store_url == "memory:":
         raise click.UsageError("a store in memory ends with this command: use sqlite:///PATH")
     checked = load_or_exit(bundle)[0] if bundle is not None else None
+    if checked is not None and bundle is not None and broken_promises(checked, bundle):
+        say("engine: it is not deployed", err=True)
+        return FAILED
     from engine.cli.console.app import open_app
 
     async with open_app(store_url, make=checked is not None) as app:

@@ -71,9 +71,13 @@ async def command(bundle: Path | None, store: str | None, config: Path | None, o
 
 async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
     from engine.cli.console.app import open_app
+    from engine.store.urls import new_file
 
-    for one in (*_bundle(settings), *_disk(settings)):
+    for one in (*_bundle(settings), *_secrets(settings), *_disk(settings)):
         yield one
+    if new_file(settings.store) is not None:
+        yield HealthFinding("store", LOOK, f"there is none yet at {settings.store}: engine serve makes it")
+        return
     try:
         async with open_app(settings.store, drives=False) as app:
             async for one in _store(app):
@@ -88,6 +92,7 @@ async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
 def _bundle(settings: ServiceSettings) -> list[HealthFinding]:
     """The bundle is valid, and what its agents need of this machine is here."""
     from engine.bundle.load import load_directory
+    from engine.config.fit import misfits
     from engine.diagnostic import has_errors
     from engine.runtime.environment import needs, problem
     from engine.runtime.host_secrets import HostSecrets
@@ -110,7 +115,15 @@ def _bundle(settings: ServiceSettings) -> list[HealthFinding]:
     found = [
         HealthFinding("bundle", GOOD, f"{bundle.digest[:12]}, {len(bundle.agents)} agents, {len(bundle.tools)} tools")
     ]
-    return found + [HealthFinding("environment", BAD, one) for one in sorted(missing)]
+    found += [HealthFinding("environment", BAD, one) for one in sorted(missing)]
+    return found + [HealthFinding("configuration", LOOK, one) for one in misfits(settings, bundle)]
+
+
+def _secrets(settings: ServiceSettings) -> list[HealthFinding]:
+    """What the service itself needs, without which it does not start."""
+    from engine.runtime.host_secrets import HostSecrets
+
+    return [HealthFinding("secrets", BAD, told) for told in settings.missing_secrets(HostSecrets())]
 
 
 def _disk(settings: ServiceSettings) -> list[HealthFinding]:
@@ -131,6 +144,8 @@ def _disk(settings: ServiceSettings) -> list[HealthFinding]:
 
 async def _store(app: App) -> AsyncIterator[HealthFinding]:
     """The store can be read, and what is in it goes on."""
+    from engine.ports.deliveries import DeliveryState
+
     now = datetime.now(UTC)
     problems = await app.store.file_problems()
     yield HealthFinding("store", BAD if problems else GOOD, "; ".join(problems) or app.url)
@@ -146,6 +161,9 @@ async def _store(app: App) -> AsyncIterator[HealthFinding]:
     jobs = await app.store.jobs()
     dead = [row.id for row in jobs if row.status == "dead"]
     yield HealthFinding("jobs", LOOK if dead else GOOD, f"{len(jobs)} jobs, {len(dead)} dead")
+    lost = [one.notification for one in await app.store.deliveries.deliveries(state=DeliveryState.DEAD)]
+    told = f"given up: {', '.join(sorted(set(lost)))}; see GET /v1/deliveries" if lost else "none was given up"
+    yield HealthFinding("deliveries", LOOK if lost else GOOD, told)
     settle = [row.id for row in await app.store.requests() if row.kind == "settle"]
     told = f"nobody knows whether they happened: {', '.join(settle[:5])}" if settle else "none is unknown"
     yield HealthFinding("writes", LOOK if settle else GOOD, told)

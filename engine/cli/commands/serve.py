@@ -13,8 +13,10 @@ from engine.cli.console.asynchronous import asynchronous
 from engine.cli.console.bundle import load_or_exit
 from engine.cli.console.options import DEFAULT_STORE
 from engine.cli.console.output import counted, say
+from engine.cli.console.promises import broken_promises
 from engine.cli.console.service_config import config_option, settings_or_exit
-from engine.session.exit_code import USAGE
+from engine.config.fit import misfits
+from engine.session.exit_code import FAILED, USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,6 +91,11 @@ async def command(
     if settings.store == "memory:":
         raise click.UsageError("a store in memory can't be shared with workers: use sqlite:///PATH")
     checked = _loaded(settings.bundle)
+    if broken_promises(checked, settings.bundle) and development is None:
+        say("engine: it is not served", err=True)
+        return FAILED
+    for told in misfits(settings, checked):
+        say(f"engine: {told}", err=True)
     # the key of the log is taken out of the environment below, and the workers need it as well
     environment = dict(os.environ)
     if not _may_start(settings):

@@ -13,6 +13,7 @@ from engine.bundle.link.agents import MANY_TOOLS
 from engine.bundle.load import LoadedBundle, load_directory
 from engine.cli.console.options import bundle_argument, format_option
 from engine.cli.console.output import coloured, say, say_lines
+from engine.cli.console.promises import makes_promises
 from engine.diagnostic import did_you_mean, has_errors
 from engine.diagnostic.render import as_json, concise, full
 from engine.session.exit_code import FAILED
@@ -89,6 +90,8 @@ def _print(loaded: LoadedBundle, bundle: Path, output_format: str, *, strict: bo
             click.echo(full(loaded.diagnostics, loaded.sources, colour=coloured(sys.stdout)))
         if loaded.bundle is not None:
             say(_summary(loaded))
+            if makes_promises(loaded.bundle):
+                say("what it promises is proved by: engine prove", err=True)
 
 
 def report(loaded: LoadedBundle, bundle: Path, output_format: str, *, strict: bool = False) -> None:

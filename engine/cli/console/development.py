@@ -21,6 +21,7 @@ from engine.bundle.load import load_directory
 from engine.cli.commands.batch import read_lines
 from engine.cli.console.bundle import agent_of, show_diagnostics
 from engine.cli.console.output import counted, say
+from engine.cli.console.promises import broken_promises
 from engine.cli.console.trace_printer import table
 from engine.diagnostic import has_errors
 from engine.web.deployments import deploy_files
@@ -106,6 +107,7 @@ class Development:
                 await deploy_files(service, bundle)
                 whole = True
                 say(f"engine: new sessions begin with bundle {bundle.digest[:12]}", err=True)
+                await trio.to_thread.run_sync(broken_promises, bundle, folder)
 
 
 async def _links(service: Service) -> list[tuple[str, str, str]]:
