@@ -89,9 +89,16 @@ def test_the_buttons_are_at_hand_on_a_phone_and_nothing_has_to_be_pushed_aside(
 ) -> None:
     request = held(service)
     phone = {"width": 360, "height": 640}
-    for path in ("/inbox", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview"):
+    other = held(service)
+    with service.client("ops", "operator") as ops:
+        (bundle, *_) = [one["digest"] for one in ops.get("/v1/bundles").json()["items"]]
+    paths = ("/inbox", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview", "/bundles")
+    for path in (*paths, f"/bundles/{bundle}", f"/inbox/together?id={request}&id={other}"):
         page = opened(browser, state, path, service, viewport=phone, java_script_enabled=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        # and nothing of a table is beyond an edge
+        beyond = "[...document.querySelectorAll('td, th[scope=row]')].some(e => e.getBoundingClientRect().right > 360)"
+        assert not page.evaluate(beyond), path
     page = opened(browser, state, f"/inbox/{request}", service, viewport=phone)
     for name in ("Refund 480 USD", "Refuse"):
         box = page.get_by_role("button", name=name).bounding_box()
@@ -195,8 +202,10 @@ def test_what_a_hostile_customer_writes_is_text_and_never_a_page(service: Servic
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing_to_say_of_any_page(service: Service, browser: Any, state: Any, dark: bool) -> None:
     request, other = held(service), held(service)
+    with service.client("ops", "operator") as ops:
+        (bundle, *_) = [one["digest"] for one in ops.get("/v1/bundles").json()["items"]]
     paths = (
-        "/login", "/inbox", f"/inbox/together?id={request}&id={other}", "/bundles", "/away", "/inbox?status=all", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview",
+        f"/bundles/{bundle}", "/login", "/inbox", f"/inbox/together?id={request}&id={other}", "/bundles", "/away", "/inbox?status=all", f"/inbox/{request}", f"/sessions/{request.rpartition('.')[0]}", "/overview",
         "/inbox/nothing",
     )  # fmt: skip
     scheme = "dark" if dark else "light"

@@ -14,9 +14,11 @@ from engine.api.trials import trials_now
 from engine.diagnostic.visible import line as visible
 from engine.ports.deployments import FILES, Deployment
 from engine.web.bodies import NewComparison
-from engine.web.bundles import check_all_tenants
+from engine.web.bundle_checks import difference
+from engine.web.bundles import bundle_of, check_all_tenants
 from engine.web.pages.browser import Visitor, form_of
 from engine.web.pages.render import need, shown
+from engine.web.pages.rule_list import rules_of
 from engine.web.problems import HttpProblem
 from engine.web.responses import PAGE_HEADERS
 from engine.web.service import Service
@@ -61,10 +63,28 @@ async def show(service: Service, visitor: Visitor, request: Request) -> Response
     brought = sorted((one for one in uploads.values() if one.bundle not in known), key=lambda one: one.at, reverse=True)
     return shown(
         "bundles.html", visitor=visitor, deployments=told, digest=bundle.digest, agents=sorted(bundle.agents),
-        urgent=await service.store.urgent_bundles(bundle.digest),
+        rules=rules_of(bundle), urgent=await service.store.urgent_bundles(bundle.digest),
         trials=await trials_now(service.store.deployments), tools=len(bundle.tools),
         current=next((one for one in told if one.active), None), may_try=visitor.principal.may(Right.TRY_BUNDLES),
         brought=[(one.bundle, one.at.strftime("%Y-%m-%d %H:%M"), visible(one.person or one.by)) for one in brought],
+    )  # fmt: skip
+
+
+async def show_one(service: Service, visitor: Visitor, request: Request) -> Response:
+    """`GET /bundles/{digest}`: the rules of a bundle, and what it changes about the one that is active."""
+    need(visitor, Right.READ)
+    bundle = await bundle_of(service, visitor.principal, request.path_params["id"])
+    active, problem, report = bundle.digest == service.bundle.digest, "", dict[str, Any]()
+    if not active:
+        try:
+            report = await difference(service.bundle, bundle)
+        except HttpProblem as error:
+            problem = error.detail
+    changes = [*map(_change, report.get("changes", ())), *map(_beside, report.get("beside", ()))]
+    return shown(
+        "bundle.html", visitor=visitor, digest=bundle.digest, agents=sorted(bundle.agents), tools=len(bundle.tools),
+        active=active, problem=problem, changes=changes, rules=rules_of(bundle),
+        not_proved=[visible(one) for one in report.get("not_proved", ())],
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from engine.access.rights import Right
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
+from engine.api.shapes import request_status
 from engine.ports.access import RequestClaim
 from engine.ports.records import RequestPage, RequestRow
 from engine.runtime.errors import NotAllowed
@@ -29,9 +30,9 @@ from engine.web.members import asked_of, may_answer, may_refuse, refused_yes
 from engine.web.pages import away, bundles, confirm, login, overview, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
-from engine.web.pages.card import card_of, row_of, standing_of
+from engine.web.pages.card import card_of, row_of, standing_of, words_of
 from engine.web.pages.evidence import RequestEvidence
-from engine.web.pages.gather import away_now, gathered
+from engine.web.pages.gather import away_now, gathered, sentence_of
 from engine.web.pages.inbox_words import InboxWords
 from engine.web.pages.render import need, shown
 from engine.web.pages.timeline import timeline_of
@@ -64,6 +65,7 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox/{id}/take-back", _page(service, _take_back), methods=["POST"]),
         Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
         Route("/bundles", _page(service, bundles.show), methods=["GET"]),
+        Route("/bundles/{id}", _page(service, bundles.show_one), methods=["GET"]),
         Route("/bundles/whatif", _page(service, bundles.judge_past), methods=["POST"]),
         Route("/bundles/whatif/{id}", _page(service, bundles.show_past), methods=["GET"]),
         Route("/away", _page(service, away.show), methods=["GET"]),
@@ -336,8 +338,15 @@ async def _session(service: Service, visitor: Visitor, request: Request) -> Resp
     verified = await service.store.verify(session.id)
     return shown(
         "session.html", visitor=visitor, row=row, lines=lines, more=max(len(log) - MOST_EVENTS, 0),
-        drawing=timeline_of(log), problems=verified,
+        drawing=timeline_of(log), problems=verified, asked=await _asked(service, session.id),
     )  # fmt: skip
+
+
+async def _asked(service: Service, session_id: str) -> list[tuple[str, str, str]]:
+    """What people were asked in a session: the request, in words, and how it stands."""
+    rows = await service.store.requests(session_id=session_id, open_only=False)
+    told = [await service.logged.listed(row) for row in rows]
+    return [(row.id, words_of(row, await sentence_of(service, row)).sentence, request_status(row)) for row in told]
 
 
 # what the pages are drawn with

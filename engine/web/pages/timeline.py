@@ -78,6 +78,7 @@ def timeline_of(log: Sequence[Event]) -> Timeline:
     for call_id, (start, kind) in open_.items():
         _bar(lanes[call_id], x(start), x(last), kind)
     for call_id, start in held.items():
+        lanes[call_id].status = "waits for people"
         _bar(lanes[call_id], x(start), x(last), "held")
     return Timeline(list(lanes.values()), steps, WIDTH, 40 + LANE * len(lanes))
 
