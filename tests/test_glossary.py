@@ -69,12 +69,12 @@ PLAIN = frozenset(
     accepted access after all allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
     by called cancel cancelled check claimed clock closed code confirm confirmation confirmed connections context
     corrupt cost counts created crossed databases deny discard discarded distinct done drive due edit edited elsewhere end ended ending engine enqueued
-    entry environment erase erased error exhausted expired expires failed failure fault fell file files fill finishing follow
-    full groups guard happened heads help hidden human id idle input invalid invocation keeps kind known leased linked
+    entry environment erase erased error exhausted expired expires failed failure fault fell file files fill finishing follow for
+    full groups guard happened heads help hidden human id idle inbox input invalid invocation keeps kind known leased linked
     linker load look lost make masked message missing newer model most name not note notices now of offered on once only open
     opened other out output over payload pending place plus prices problems proposal propose proposed question read
-    reason received recorded rejected release released renew reply requested required reserved resources result retried retry reveal
-    review root rows run running said save schema secret self send seq servers set settings settled severity since soonest spec start
+    reason received recorded refusal rejected release released renew reply requested required reserved resources result retried retry reveal
+    review root rows run running said save schema secret self send seq servers set settings settled severity since spec stands start
     started status strays take taken text timed transition unavailable unsealed until url updated usage usd used value verify
     version view when whole why woken work
     """.split()  # noqa: SIM905 (a paragraph is read, a hundred quoted words are not)

@@ -13,7 +13,7 @@ from engine.aio.deliveries import ThreadDeliveries
 from engine.aio.deployments import ThreadDeployments
 from engine.aio.thread import ThreadContext, hold, open_thread
 from engine.api import stores
-from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestPage, RequestRow, SessionRow
+from engine.ports.records import AppendResult, Claim, Head, InboxPage, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.store import Store
 from engine.session.state.event import Event
 from engine.store.log_key import LogKey
@@ -165,9 +165,7 @@ class ThreadStore:
         asked = partial(self.context.value.requests, session_id=session_id, open_only=open_only, after=after)
         return await self.context.call(partial(asked, limit=limit, tenant=tenant))
 
-    async def inbox(
-        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
-    ) -> RequestPage:
+    async def inbox(self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None) -> InboxPage:
         """See `ports.Store`."""
         asked = partial(self.context.value.inbox, open_only=open_only, limit=limit, tenant=tenant)
         return await self.context.call(asked)

@@ -133,6 +133,6 @@ def span_instead(text: str) -> str:
     """The help for a span of time that is written otherwise; a number alone is of nobody knows what."""
     plain = text.strip()
     if plain.isdigit():
-        return f"a span of time has a unit: write `{plain}s`, `{plain}m` or `{plain}h`"
+        return f"a span of time has a unit: write `{plain}s`, `{plain}m`, `{plain}h` or `{plain}d`"
     span = span_text(plain)
     return f"write `{span}`" if span else ""

@@ -75,6 +75,7 @@ class Sender:
             raise NotTaken(str(error)) from None
         raw = one_line(jsonable(body(target.form, delivery, row, link, now))).encode()
         headers = {"content-type": "application/json", "host": name, "accept-encoding": "identity"}
+        headers |= {"webhook-id": delivery.id, "webhook-timestamp": str(int(now.timestamp()))}
         if target.signing_secret is not None:
             headers |= signature(self.secrets.reveal(target.signing_secret), delivery.id, now, raw)
         asked = httpx2.URL(url).copy_with(host=f"[{address}]" if ":" in address else address, port=port)

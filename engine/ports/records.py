@@ -183,7 +183,7 @@ class RequestRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestPage:
+class InboxPage:
     """The first rows of a list of requests, and how many the list has in all."""
 
     rows: Sequence[RequestRow]

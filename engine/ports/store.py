@@ -11,7 +11,7 @@ from engine.ports.access import AccessStore
 from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
 from engine.ports.queue import Queue
-from engine.ports.records import AppendResult, Claim, Head, JobLease, Lease, RequestPage, RequestRow, SessionRow
+from engine.ports.records import AppendResult, Claim, Head, InboxPage, JobLease, Lease, RequestRow, SessionRow
 from engine.session.state.event import Event
 
 
@@ -143,9 +143,7 @@ class Store(PastSessions, Queue, Protocol):
         """
         ...
 
-    async def inbox(
-        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
-    ) -> RequestPage:
+    async def inbox(self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None) -> InboxPage:
         """What people are asked, what expires first at the head and what never does at the end, for a tenant."""
         ...
 

@@ -13,7 +13,7 @@ from typing import Any
 from engine.ports.access import AccessStore
 from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
-from engine.ports.records import Head, JobLease, JobRow, Lease, RequestPage, RequestRow, SessionRow
+from engine.ports.records import Head, InboxPage, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.store import Store
 
 
@@ -132,9 +132,7 @@ class PassThrough:
             session_id=session_id, open_only=open_only, after=after, limit=limit, tenant=tenant
         )
 
-    async def inbox(
-        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
-    ) -> RequestPage:
+    async def inbox(self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None) -> InboxPage:
         """See `ports.Store`."""
         return await self._inner.inbox(open_only=open_only, limit=limit, tenant=tenant)
 

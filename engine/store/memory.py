@@ -23,9 +23,9 @@ from engine.ports.records import (
     Head,
     HeldKey,
     HeldSession,
+    InboxPage,
     JobLease,
     Lease,
-    RequestPage,
     RequestRow,
     SessionRow,
     session_of,
@@ -307,9 +307,7 @@ class MemoryStore(MemoryQueue):
             self._requests, session_id=session_id, open_only=open_only, after=after, limit=limit, among=own
         )
 
-    async def inbox(
-        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
-    ) -> RequestPage:
+    async def inbox(self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None) -> InboxPage:
         """See `ports.Store`."""
         return by_deadline(await self.requests(open_only=open_only, tenant=tenant), limit)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from engine.language.value import timestamp
-from engine.ports.records import RequestPage, RequestRow, SessionRow
+from engine.ports.records import InboxPage, RequestRow, SessionRow
 from engine.spec.request_kind import RequestKind
 
 
@@ -36,9 +36,9 @@ def request_rows(
     return sorted(rows, key=_place)[:limit]
 
 
-def by_deadline(rows: Sequence[RequestRow], limit: int | None) -> RequestPage:
+def by_deadline(rows: Sequence[RequestRow], limit: int | None) -> InboxPage:
     """What expires first at the head, and what never does at the end."""
-    return RequestPage(sorted(rows, key=_deadline)[:limit], len(rows))
+    return InboxPage(sorted(rows, key=_deadline)[:limit], len(rows))
 
 
 def _deadline(row: RequestRow) -> tuple[bool, str, str]:

@@ -120,7 +120,7 @@ def request_of(connection: sqlite3.Connection, request_id: str) -> stored.Reques
 
 def inbox_page(
     connection: sqlite3.Connection, open_only: bool, limit: int | None, tenant: str | None
-) -> stored.RequestPage:
+) -> stored.InboxPage:
     """What people are asked, what expires first at the head, for a tenant; how many that are in all."""
     which = f"FROM requests WHERE {' AND '.join(_asked(open_only, tenant))}"
     order = "ORDER BY expires_at IS NULL, coalesce(expires_at, opened_at), id"
@@ -129,9 +129,9 @@ def inbox_page(
     kind, most = RequestKind.PLANNER.value, -1 if limit is None else limit
     rows = [request_row(row) for row in connection.execute(sql, (kind, tenant, most)).fetchall()]
     if limit is None or len(rows) < limit:
-        return stored.RequestPage(rows, len(rows))
+        return stored.InboxPage(rows, len(rows))
     values = (kind,) if tenant is None else (kind, tenant)
-    return stored.RequestPage(rows, int(connection.execute(f"SELECT count(*) {which}", values).fetchone()[0]))
+    return stored.InboxPage(rows, int(connection.execute(f"SELECT count(*) {which}", values).fetchone()[0]))
 
 
 def _asked(open_only: bool, tenant: str | None) -> list[str]:

@@ -16,7 +16,7 @@ import zstandard
 
 from engine.language.value import timestamp
 from engine.ports import records as stored
-from engine.ports.records import AppendResult, Claim, Head, JobLease, JobRow, Lease, RequestPage, RequestRow, SessionRow
+from engine.ports.records import AppendResult, Claim, Head, InboxPage, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.resources import LOG_KEY
 from engine.session.state.event import Event
 from engine.store import chain, queue
@@ -290,9 +290,7 @@ class SqliteStore:
         """See `ports.Store`."""
         return await self._read(lambda c: request_rows(c, session_id, open_only, after, limit, tenant))
 
-    async def inbox(
-        self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None
-    ) -> RequestPage:
+    async def inbox(self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None) -> InboxPage:
         """See `ports.Store`."""
         return await self._read(lambda c: inbox_page(c, open_only, limit, tenant))
 

@@ -53,6 +53,7 @@ class EventCounts:
     started: dict[Labels, float] = field(default_factory=dict)
     ended: dict[Labels, float] = field(default_factory=dict)
     verdicts: dict[Labels, float] = field(default_factory=dict)
+    asks: dict[Labels, float] = field(default_factory=dict)
     calls: dict[Labels, float] = field(default_factory=dict)
     failures: dict[Labels, float] = field(default_factory=dict)
     budget_stops: dict[Labels, float] = field(default_factory=dict)
@@ -86,6 +87,8 @@ class EventCounts:
             case EventKind.VERDICT:
                 self._judged.add(f"{event.session_id}/{payload['call_id']}")
                 _more(self.verdicts, (payload["tool"], payload["rule"] or "", payload["verdict"]))
+                for rule in payload["asks"]:
+                    _more(self.asks, (payload["tool"], rule))
             case EventKind.TOOL_RESULT if payload["final"]:
                 # a tool that no rule has judged may be one that somebody made up
                 call = f"{event.session_id}/{payload['call_id']}"

@@ -35,6 +35,7 @@ _COUNTERS = (
     ("engine_sessions_started", "Sessions that began.", ("agent",), "started"),
     ("engine_sessions_ended", "Sessions that are over.", ("agent", "outcome", "state"), "ended"),
     ("engine_policy_verdicts", "What the rules said of calls.", ("tool", "rule", "verdict"), "verdicts"),
+    ("engine_policy_asks", "Verdicts in which a rule asks people, beside others that do.", ("tool", "rule"), "asks"),
     ("engine_calls", "Calls that ended.", ("tool", "status"), "calls"),
     ("engine_failures", "What failed: tools and planners, no holds and no budgets.", ("kind",), "failures"),
     ("engine_budget_stops", "Limits that were crossed.", ("limit", "crossing"), "budget_stops"),

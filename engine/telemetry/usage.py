@@ -119,7 +119,8 @@ class UsageCounts:
             case EventKind.CALL_STARTED if payload["attempt"] == 1:
                 of.calls += 1
             case EventKind.VERDICT if payload["rule"]:
-                of.rules[payload["rule"]] += 1
+                # of several rules that ask about a call each does
+                of.rules.update({payload["rule"], *payload["asks"]})
             case EventKind.LIMIT_CROSSED:
                 of.budget_stops[payload["limit"]] += 1
             case EventKind.MODEL_CALLED:

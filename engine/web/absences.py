@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import Right
+from engine.diagnostic.visible import line as visible
 from engine.language.value import timestamp
 from engine.ports.access import Absence
 from engine.ports.records import RequestRow
@@ -69,6 +70,10 @@ async def said(service: Service, principal: Principal, wanted: NewAbsence, reque
         raise HttpProblem(422, "invalid", "/to: it lies behind `from` and is still to come, within a year")
     check_delegate(service.bundle, person, wanted.delegate)
     kept = [one for one in await service.store.access.absences() if one.ends > now]
+    for one in kept:
+        meets = one.begins < ends and begins < one.ends and one.tenant in (None, principal.tenant)
+        if one.person == wanted.delegate and one.delegate == person and meets:
+            raise HttpProblem(422, "away_too", f"/delegate: {one.person} is away then, and has named {person}")
     if len(kept) >= MOST or sum(one.created_by == principal.id for one in kept) >= MOST_OF_ONE:
         raise HttpProblem(409, "too_many_absences", f"{MOST_OF_ONE} absences of one, and {MOST} in all: take some back")
     absence = Absence(f"abs_{random_hex(8)}", person, begins, ends, wanted.delegate, principal.tenant, principal.id)
@@ -97,6 +102,11 @@ def check_delegate(bundle: Bundle, person: str, delegate: str | None) -> None:
         return
     if delegate in (person, CUSTOMER):
         raise HttpProblem(422, "invalid", f"/delegate: {delegate} stands in for nobody here")
+    groups = bundle.reviewers.values()
+    if not any(group.roles or group.has(delegate) for group in groups):
+        raise HttpProblem(422, "delegate_not_member", f"{visible(delegate)} belongs to no group that the rules ask")
+    if delegate != visible(delegate):
+        raise HttpProblem(422, "invalid", "/delegate: a name that can be read as it is written")
     lacks = [
         name
         for name, group in sorted(bundle.reviewers.items())
@@ -107,14 +117,22 @@ def check_delegate(bundle: Bundle, person: str, delegate: str | None) -> None:
         raise HttpProblem(422, "delegate_not_member", told)
 
 
-def away_from(row: RequestRow, bundle: Bundle | None, absences: list[Absence], now: datetime) -> list[Absence]:
-    """Who of those that a request asks is away now: by their names in the groups of its session's bundle."""
+async def away_from(service: Service, row: RequestRow, bundle: Bundle | None, absences: list[Absence]) -> list[Absence]:
+    """Who of those that a request asks is away now: by their names in the groups of its session's bundle.
+
+    What was said within a tenant is about what is asked there alone.
+    """
     named = row.payload.get("names") or {}
     people = {person for of in named.values() for person in of}
     for group in row.payload.get("groups") or ():
         if group not in named and bundle is not None and group in bundle.reviewers:
             people.update(bundle.reviewers[group].members)
-    return [one for one in absences if one.person in people and one.holds(now)]
+    now = service.clock.now()
+    found = [one for one in absences if one.person in people and one.holds(now)]
+    if all(one.tenant is None for one in found):
+        return found
+    tenant = await service.store.access.tenant_of(row.session_id)
+    return [one for one in found if one.tenant in (None, tenant)]
 
 
 def shown(absence: Absence) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from engine.access.principal import Principal
 from engine.access.rights import Right
 from engine.api.trials import trials_now
+from engine.diagnostic import did_you_mean
+from engine.diagnostic.visible import line as visible
 from engine.ports.deployments import FILES, Deployment, DeploymentKind
 from engine.runtime.errors import BundleUnavailable
 from engine.spec.bundle import Bundle
@@ -49,6 +51,7 @@ async def deploy(service: Service, principal: Principal, request: Request) -> Re
     active = await service.store.deployments.active()
     # what the report is made against is what was active when `after` was the newest, whatever this process serves yet
     before = await service.engine.bundle(active.bundle) if active is not None else service.bundle
+    _check_canary(bundle, wanted)
     kind, report = await _meant(service, bundle, before, wanted)
     await _check_people(service, principal, bundle, report)
     share, attribute = (Decimal(wanted.canary.share), wanted.canary.by) if wanted.canary is not None else (None, "")
@@ -64,6 +67,17 @@ async def deploy(service: Service, principal: Principal, request: Request) -> Re
     await follow_once(service)
     await service.note(request, principal, Right.DEPLOY.value, bundle.digest, kind.value)
     return answered(_shown(kept), 201, {"etag": f'"{kept.number}"'})
+
+
+def _check_canary(bundle: Bundle, wanted: NewDeployment) -> None:
+    """Raise HttpProblem for a canary by an attribute that no session has: it would take nobody."""
+    if wanted.canary is None:
+        return
+    known = {name for agent in bundle.agents.values() for name in agent.attributes.get("properties", {})}
+    if wanted.canary.by not in known:
+        told = f"no agent of the bundle has the attribute `{visible(wanted.canary.by)}`"
+        help_ = did_you_mean(wanted.canary.by, known)
+        raise HttpProblem(422, "invalid", f"/canary/by: {told}" + (f": {help_}" if help_ else ""))
 
 
 async def listed(service: Service, principal: Principal, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import MutableMapping
 from typing import Any
@@ -45,7 +46,9 @@ def with_request_log(application: Application) -> Application:
 
 
 def _shown(path: str) -> str:
+    # also where somebody has written the address otherwise than it was given to them
+    plain = re.sub("/+", "/", path.lower())
     for prefix in _SECRET:
-        if path.startswith(prefix):
+        if plain.startswith(prefix):
             return f"{prefix}..."
     return path.encode("utf-8", "backslashreplace").decode()[:300]

@@ -150,7 +150,7 @@ async def _away(service: Service, principal: Principal, row: RequestRow, state: 
         bundle = await service.engine.bundle(state.bundle)
     except BundleUnavailable:
         bundle = None
-    return [shown(one) for one in away_from(row, bundle, absences, service.clock.now())]
+    return [shown(one) for one in await away_from(service, row, bundle, absences)]
 
 
 def _digest(state: State, row: RequestRow) -> str:

@@ -99,12 +99,14 @@ class Service:
     def bundle_for(self, attributes: Mapping[str, Any], agent: str | None) -> tuple[Bundle, str | None]:
         """What a new session begins with, and its agent: the active bundle, or the canary where its share is meant.
 
-        Who names no agent means the active bundle's only one, whatever agents a canary has.
+        Who names no agent means the active bundle's only one, whatever agents a canary has.  One whose attributes its
+        agent does not take there begins with what is active: a trial refuses nobody.
         """
         if agent is None and len(self.bundle.agents) == 1:
             (agent,) = self.bundle.agents
         canary = self.canary
-        meant = canary is not None and canary.takes(attributes) and agent in canary.bundle.agents
+        on_trial = canary.bundle.agents.get(agent or "") if canary is not None and canary.takes(attributes) else None
+        meant = on_trial is not None and not on_trial.check_attributes(attributes)
         return canary.bundle if canary is not None and meant else self.bundle, agent
 
     async def principal(self, request: Request) -> Principal:

@@ -229,3 +229,19 @@ def test_a_session_with_a_job_is_ended_by_a_worker_once_its_person_is_erased(she
     (row,) = shell("sessions", "list", "--format", "json", **env).json
     assert row["state"] == "cancelled"
     assert [one["status"] for one in shell("jobs", "list", "--format", "json", **env).json] == ["cancelled"]
+
+
+def test_a_person_is_found_by_what_is_sealed_of_them_or_it_is_said_that_nobody_can_tell(
+    shell: Shell, tmp_path: Path
+) -> None:
+    env = {**KEY, "ENGINE_PERSON_KEYS": str(tmp_path / "people")}
+    ran = shell("run", "-m", "hi", "--set", "user=ada-4411", "--format", "json", **env)
+    export = ("sessions", "export", "--person", "user=ada-4411")
+    found = shell(*export, **env)
+    assert [one["id"] for one in found.json["sessions"]] == [ran.json[0]["session_id"]]
+    blind = shell(*export)
+    assert (blind.code != 0, "SEAL_KEY" in blind.err) == (True, True), blind.err
+    nobody = shell("sessions", "export", "--person", "user=eve", **env)
+    assert (nobody.json["sessions"], "no session is meant by that" in nobody.err) == ([], True)
+    erased = shell("sessions", "erase", "--person", "user=ada-4411", "--why", "asked", "--yes", "--as", "ops", **env)
+    assert erased.code == 0, erased.err

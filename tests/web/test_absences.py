@@ -121,3 +121,31 @@ def test_nobody_says_so_often_that_others_have_no_room(service: Service) -> None
         assert other.status_code == 201
         for client, one in [(noor, other), *((mika, one) for one in made[:-1])]:
             assert client.delete(f"/v1/absences/{one.json()['id']}").status_code == 204
+
+
+def test_who_looks_after_it_is_somebody_who_is_asked_and_is_there(service: Service) -> None:
+    with service.client("dana", "reviewer") as dana, service.client("lee", "reviewer") as lee:
+        with service.client("nova", "author", "--person", "nova") as nova:
+            for delegate in ("<b>x</b>", "ask\u202emallory"):
+                refused = says(nova, to=day(3), delegate=delegate)
+                assert (refused.status_code, refused.json()["code"]) == (422, "delegate_not_member")
+        made = says(dana, to=day(3), delegate="lee")
+        circle = says(lee, to=day(2), delegate="dana")
+        assert (circle.status_code, circle.json()["code"]) == (422, "away_too")
+        assert dana.delete(f"/v1/absences/{made.json()['id']}").status_code == 204
+
+
+def test_what_a_tenant_says_of_people_is_about_its_own_requests(service: Service) -> None:
+    with (
+        service.client("web-acme", "caller", "--tenant", "acme") as web,
+        service.client("ops-globex", "operator", "--tenant", "globex") as other,
+        service.client("ops-acme", "operator", "--tenant", "acme") as own,
+        service.client("lee", "reviewer") as lee,
+    ):
+        session = service.start(web, "acct_1002")["id"]
+        service.waits(own, session, "awaiting_human_review")
+        for operator, away in ((other, []), (own, ["dana"])):
+            made = says(operator, person="dana", to=day(3))
+            assert made.status_code == 201, made.text
+            assert [one["person"] for one in lee.get(f"/v1/requests/{session}.1").json()["away"]] == away
+            assert operator.delete(f"/v1/absences/{made.json()['id']}").status_code == 204

@@ -82,12 +82,34 @@ def test_a_canary_begins_its_share_of_sessions_until_it_is_lifted(served: Servic
         other = mona.post("/v1/sessions", json=opening("acct_1002") | {"attributes": {"tenant": "acme"}})
         assert other.status_code == 422, "the active bundle asks for it too"
         # the same share by another attribute is another canary
-        other_by = {"bundle": digest, "canary": {"share": 99.9999, "by": "nothing_of_it"}}
-        assert mona.post("/v1/deployments", json=other_by).status_code == 201
-        assert begins() == before
+        nobody = {"bundle": digest, "canary": {"share": 99.9999, "by": "acount_id"}}
+        refused = mona.post("/v1/deployments", json=nobody)
+        assert (refused.status_code, "did you mean `account_id`?" in refused.json()["detail"]) == (422, True)
+        assert begins() == digest
         lifted = mona.post("/v1/deployments", json={"bundle": digest, "lift": True})
         assert (lifted.status_code, lifted.json()["kind"]) == (201, "lift"), lifted.text
         assert begins() == before
+
+
+def test_a_canary_whose_agent_asks_for_more_refuses_nobody(served: Service) -> None:
+    with (
+        served.client("mona", "operator", "--person", "mona") as mona,
+        served.client("olga", "operator", "--person", "olga") as olga,
+    ):
+        (before,) = [one["digest"] for one in mona.get("/v1/bundles").json()["items"] if one["active"]]
+        body = with_threshold(served, 65)
+        agent = "specs/agents/support-triage.yaml"
+        stricter = body["files"][agent].replace(
+            "required: [tenant, account_id]", "required: [tenant, account_id, region]"
+        )
+        body["files"][agent] = stricter.replace("  properties:\n", "  properties:\n    region: {type: string}\n", 1)
+        body["files"] = {path: text for path, text in body["files"].items() if not path.startswith("fixtures/")}
+        digest = brought(mona, body)
+        made = olga.post("/v1/deployments", json={"bundle": digest, "canary": {"share": 99.9999, "by": "account_id"}})
+        assert made.status_code == 201, made.text
+        session = mona.get(f"/v1/sessions/{served.start(mona, 'acct_1002')['id']}").json()
+        assert session["bundle"] == before
+        assert olga.post("/v1/deployments", json={"bundle": digest, "lift": True}).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ async def erase(
 
     if sum(one is not None for one in (session_id, person, older_than)) != 1:
         raise click.UsageError("name one session, a --person, or those --older-than a span")
-    async with open_app(store_url, drives=False) as app:
+    # a person may be known by what is sealed, which an engine opens
+    async with open_app(store_url, drives=person is not None) as app:
         meant = await _meant(app, session_id, person, older_than)
         alive = [row.id for row in meant if row.state not in FINAL]
         if not meant:
@@ -101,9 +102,12 @@ async def export(session_id: str | None, person: str | None, store_url: str) -> 
 
     if (session_id is None) == (person is None):
         raise click.UsageError("name one session, or a --person")
-    async with open_app(store_url, drives=False) as app:
+    async with open_app(store_url, drives=person is not None) as app:
         found = []
-        for row in await _meant(app, session_id, person, None):
+        meant = await _meant(app, session_id, person, None)
+        if not meant:
+            say("engine: no session is meant by that", err=True)
+        for row in meant:
             events = [entry(event) for event in await app.store.load(row.id)]
             found.append(
                 {"id": row.id, "agent": row.agent, "state": row.state, "outcome": row.outcome, "events": events}
@@ -131,7 +135,7 @@ async def _meant(app: App, session_id: str | None, person: str | None, older_tha
         name, equals, value = person.partition("=")
         if not equals or not name:
             raise click.UsageError("--person takes ATTR=VALUE")
-        return await sessions_of_person(app.store, name, value)
+        return await sessions_of_person(app.store, app.engine, name, value)
     rule = RetentionRule(span_of(str(older_than), "--older-than"))
     return [row async for row in due_for_erasure(app.store, [rule], datetime.now(UTC))]
 

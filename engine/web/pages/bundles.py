@@ -113,6 +113,7 @@ async def show_past(service: Service, visitor: Visitor, request: Request) -> Res
         "whatif.html", visitor=visitor, job=found, rows=rows, sessions=result.get("sessions", 0),
         decisions=result.get("decisions", 0), erased=result.get("erased", 0),
         open_requests=OpenRequests(**result.get("open_requests", {})).told(), since=found.since,
+        urgent=await service.store.urgent_bundles(found.bundle),
     )  # fmt: skip
 
 

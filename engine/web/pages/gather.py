@@ -44,4 +44,4 @@ async def sentence_of(service: Service, row: RequestRow) -> str:
 
 async def away_now(service: Service, row: RequestRow, absences: list[Absence]) -> list[Absence]:
     """Who of those that a request asks is away."""
-    return away_from(row, await bundle_of(service, row), absences, service.clock.now()) if absences else []
+    return await away_from(service, row, await bundle_of(service, row), absences) if absences else []

@@ -18,7 +18,7 @@ from engine.access.rights import Right
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
 from engine.api.shapes import request_status
 from engine.ports.access import RequestClaim
-from engine.ports.records import RequestPage, RequestRow
+from engine.ports.records import InboxPage, RequestRow
 from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
@@ -170,7 +170,7 @@ async def _inbox(words: InboxWords, service: Service, visitor: Visitor, request:
     )  # fmt: skip
 
 
-async def _rows(service: Service, visitor: Visitor, request: Request, most: int) -> RequestPage:
+async def _rows(service: Service, visitor: Visitor, request: Request, most: int) -> InboxPage:
     """The first requests that the inbox lists under the filters of its query, what expires soonest first."""
     query = request.query_params
     tenant, open_only = visitor.principal.tenant, query.get("status") != "all"
@@ -180,7 +180,7 @@ async def _rows(service: Service, visitor: Visitor, request: Request, most: int)
     if query.get("mine") == "1":
         rows = await asked_of(service, visitor.principal, rows)
     rows = [row for row in rows if query.get("tool", "") in ("", row.payload.get("tool"))]
-    return RequestPage(rows[:most], len(rows))
+    return InboxPage(rows[:most], len(rows))
 
 
 async def _ids(service: Service, visitor: Visitor, request: Request) -> Response:

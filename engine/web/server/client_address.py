@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 NetAddress = IPv4Address | IPv6Address
@@ -19,9 +19,14 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     (IPv4Network('10.0.0.0/8'),)
     """
     found = tuple(ip_network(text) for text in texts)
-    for network in found:
+    together: list[Network] = [
+        *collapse_addresses(one for one in found if isinstance(one, IPv4Network)),
+        *collapse_addresses(one for one in found if isinstance(one, IPv6Network)),
+    ]
+    for network in together:
         if not network.prefixlen:
             raise ValueError(f"{network} is everybody, and whoever asks would be believed")
+    for network in found:
         if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
             raise ValueError(f"{network} is a network of IPv4: write it as one")
     return found

@@ -129,7 +129,8 @@ def _verdict(state: State, payload: VerdictGivenPayload, event: Event) -> State:
 
 
 def _verdict_line(entry: dict[str, Any]) -> str:
-    rule = f" by {entry['rule']}" if entry["rule"] else ""
+    others = [name for name in entry["asks"] if name != entry["rule"]] if entry["verdict"] == "require_approval" else []
+    rule = f" by {', '.join([entry['rule'], *others])}" if entry["rule"] else ""
     said = " (approved)" if entry["satisfied"] else ""
     return f"{entry['tool']}: {entry['verdict']}{rule}{said}"
 
