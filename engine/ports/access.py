@@ -80,7 +80,11 @@ class Creation:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Something that a principal did, or was refused: `number` counts them, `link` is the hash of all up to it."""
+    """Something that a principal did, or was refused: `number` counts them, `link` is the hash of all up to it.
+
+    The `digest` of a call could be guessed from what it says: the link is made of its `mark`, which is the hash of it
+    behind a `salt`, and an erasure takes both away.  Of events of older versions, without a mark, it is made of itself.
+    """
 
     number: int
     at: datetime
@@ -93,6 +97,8 @@ class AuditEvent:
     digest: str
     result: str
     link: str
+    salt: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from engine.ports.access import (
     Login,
     RequestClaim,
 )
+from engine.random_bytes import random_hex
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ _CREATION = "scope, key, digest, session_id, tenant, at, owner"
 _CLAIM = "request_id, person, until"
 _ABSENCE = "id, person, begins, ends, delegate, tenant, created_by"
 _LINK = "secret_hash, request_id, digest, tenant, expires_at, made_by"
-_AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link"
+_AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link, salt, mark"
 
 
 class SqliteAccess:
@@ -171,9 +172,9 @@ class SqliteAccess:
             made = linked(event, *(last or (0, "")))
             values = (
                 made.number, timestamp(made.at), made.actor, made.means, made.address, made.tenant, made.action,
-                made.about, made.digest, made.result, made.link,
+                made.about, made.digest, made.result, made.link, made.salt, made.mark,
             )  # fmt: skip
-            connection.execute(f"INSERT INTO audit_events ({_AUDIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute(f"INSERT INTO audit_events ({_AUDIT}) VALUES ({', '.join('?' * len(values))})", values)
             return made
 
         return await self._writer.do(record)
@@ -276,11 +277,13 @@ def _claim(row: Sequence[Any]) -> RequestClaim:
 
 def linked(event: AuditEvent, number: int, link: str) -> AuditEvent:
     """An event behind another one: its link holds for all that came before it."""
+    salt = random_hex(8) if event.digest else ""
+    mark = digest([salt, event.digest]) if event.digest else ""
     told = [
         number + 1, timestamp(event.at), event.actor, event.means, event.address, event.tenant, event.action,
-        event.about, event.digest, event.result,
+        event.about, mark, event.result,
     ]  # fmt: skip
-    return replace(event, number=number + 1, link=digest([link, told]))
+    return replace(event, number=number + 1, link=digest([link, told]), salt=salt, mark=mark)
 
 
 def _text(at: datetime | None) -> str | None:

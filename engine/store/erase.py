@@ -55,10 +55,13 @@ def erase(connection: sqlite3.Connection, session_id: str) -> int:
         f" compared = NULL WHERE {own}",
         (ERASED, session_id, session_id),
     )
-    # a link has the digest of a call, which could be guessed
+    # the digest of a call could be guessed, in links as well as where it was noted what somebody saw
     connection.execute(
-        "DELETE FROM confirmation_links WHERE request_id >= ? || '.' AND request_id < ? || '/'",
-        (session_id, session_id),
+        "DELETE FROM confirmation_links WHERE request_id >= ?1 || '.' AND request_id < ?1 || '/'", (session_id,)
+    )
+    connection.execute(
+        "UPDATE audit_events SET digest = '', salt = '' WHERE mark != '' AND about >= ?1 || '.' AND about < ?1 || '/'",
+        (session_id,),
     )
     # what it was asked for by may name a person, and its digest could be guessed
     connection.execute(

@@ -338,6 +338,7 @@ class MemoryStore(MemoryQueue):
         for key, held in self._keys.items():
             if session_of(held.holder) == session_id and held.output is not None:
                 self._keys[key] = replace(held, status=ERASED, output=None, compared=None)
+        self.access.forget_digests(session_id)
         return count
 
     async def strays(self) -> Mapping[str, list[str]]:

@@ -101,6 +101,14 @@ class MemoryAccess:
         self._audit.append(linked(event, last.number if last else 0, last.link if last else ""))
         return self._audit[-1]
 
+    def forget_digests(self, session_id: str) -> None:
+        """Let go of what was noted of a session's calls, which could be guessed."""
+        self._audit = [
+            replace(one, digest="", salt="") if one.about.rpartition(".")[0] == session_id else one
+            for one in self._audit
+        ]
+        self._links = {key: one for key, one in self._links.items() if one.request_id.rpartition(".")[0] != session_id}
+
     async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """See `ports.AccessStore`."""
         found = [event for event in self._audit[after:] if tenant is None or event.tenant == tenant]

@@ -212,9 +212,11 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     ALTER TABLE requests ADD COLUMN counts_at TEXT
     """,
-    # a link is good as long as the token that made it
+    # a link is good as long as the token that made it, and what was seen of a call can be forgotten
     """
-    ALTER TABLE confirmation_links ADD COLUMN made_by TEXT NOT NULL DEFAULT ''
+    ALTER TABLE confirmation_links ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE audit_events ADD COLUMN salt TEXT NOT NULL DEFAULT '';
+    ALTER TABLE audit_events ADD COLUMN mark TEXT NOT NULL DEFAULT ''
     """,
 )
 

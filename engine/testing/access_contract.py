@@ -124,6 +124,21 @@ async def audit_events_are_numbered_and_linked(store: Store) -> None:
     assert await store.access.audit_events(1, 1, tenant="acme") == [second]
 
 
+async def what_was_seen_of_a_call_is_forgotten_with_its_session(store: Store) -> None:
+    """The links hold still: they are made of what stays."""
+    for name in ("ses_1", "ses_2"):
+        await start(store, name)
+        link = ConfirmationLink(name, f"{name}.1", "d" * 64, None, START + timedelta(hours=1))
+        await store.access.add_confirmation_link(link, START, 5)
+    answers = [replace(DONE, about=f"{name}.1", digest="d" * 64) for name in ("ses_1", "ses_2")]
+    seen = [await store.access.record_audit(one) for one in answers]
+    assert seen[0].mark not in ("", seen[1].mark)
+    await store.erase("ses_1")
+    assert await store.access.audit_events() == [replace(seen[0], digest="", salt=""), seen[1]]
+    assert await store.access.confirmation_link("ses_1") is None
+    assert await store.access.confirmation_link("ses_2") is not None
+
+
 async def a_claim_holds_for_a_while_and_against_others_alone(store: Store) -> None:
     """Whoever has it prolongs it; another gets told whose it is, or takes it."""
     access, minute = store.access, timedelta(minutes=1)
@@ -187,6 +202,7 @@ ACCESS: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         the_newest_creation_is_the_last_by_its_key,
         a_session_is_its_tenants_and_its_owners,
         audit_events_are_numbered_and_linked,
+        what_was_seen_of_a_call_is_forgotten_with_its_session,
         a_claim_holds_for_a_while_and_against_others_alone,
         an_absence_is_told_until_it_is_over_or_taken_back,
         a_confirmation_link_is_used_once,
