@@ -16,6 +16,7 @@ from engine.access.principal import Principal
 from engine.access.rights import OF_PEOPLE, RIGHTS, Right
 from engine.version import __version__
 from engine.web import openapi, webhooks
+from engine.web.bodies import came_late
 from engine.web.pages import routes as pages
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.responses import answered
@@ -86,9 +87,8 @@ def _guarded(service: Service, entries: Mapping[str, RouteRow]) -> Callable[[Req
             if unknown:
                 takes = f"; it takes {', '.join(sorted(found.query))}" if found.query else ""
                 raise HttpProblem(422, "invalid", f"`{unknown[0][:50]}` is not known behind this path{takes}")
-            if request.method not in ("GET", "HEAD"):
+            if request.method not in ("GET", "HEAD") and await came_late(request):
                 # whoever sends a body slowly may have been shut out meanwhile
-                await request.body()
                 principal = await service.principal(request)
             return _with_headers(await found.endpoint(service, principal, request))
         except ClientDisconnect:

@@ -80,7 +80,7 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
     if told.digest is None:
         raise HttpProblem(428, "digest_required", "an answer names the `digest` of the request as it was shown")
     try:
-        await answer_by(service, principal, row.id, _reply(told, principal), told.digest)
+        await answer_by(service, principal, row, _reply(told, principal), told.digest)
     except NotAllowed as refused:
         changed = refused.reason == "another_call"
         code = "request_changed" if changed else refused.reason
@@ -96,16 +96,17 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
     )  # fmt: skip
 
 
-async def answer_by(service: Service, principal: Principal, request_id: str, reply: Reply, digest: str) -> None:
+async def answer_by(service: Service, principal: Principal, row: RequestRow, reply: Reply, digest: str) -> None:
     """Record what somebody answers to the call that they were shown; raises NotAllowed, or HttpProblem 401."""
-    await service.check_let_in(principal)
-    await service.engine.answer(request_id, reply, digest=digest, drive=False, roles=principal.groups)
+    await service.engine.answer(row.id, reply, digest=digest, drive=False, roles=principal.groups)
+    if not row.payload.get("settle_delay"):
+        return
     try:
         await service.check_let_in(principal)
     except HttpProblem:
         # whoever revoked their token meanwhile did not see this yes; one that counts is one of before
         with suppress(NotAllowed):
-            await service.engine.take_back(request_id, principal.person or "", why="token_revoked")
+            await service.engine.take_back(row.id, principal.person or "", why="token_revoked")
         raise
 
 

@@ -23,7 +23,7 @@ from engine.runtime.errors import NotAllowed
 from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
 from engine.web.absences import absences_for
-from engine.web.bodies import number_of
+from engine.web.bodies import came_late, number_of
 from engine.web.claims import claimed
 from engine.web.comments import commented
 from engine.web.members import asked_of, may_answer, may_refuse, refused_yes
@@ -92,9 +92,8 @@ def _page(service: Service, page: Page) -> Callable[[Request], Awaitable[Respons
         visitor = None
         try:
             visitor = await visitor_of(service, request)
-            if visitor is not None and request.method == "POST":
+            if visitor is not None and request.method == "POST" and await came_late(request):
                 # whoever sends a form slowly may have been shut out meanwhile
-                await request.body()
                 visitor = await visitor_of(service, request)
             if visitor is None:
                 if "text/html" not in request.headers.get("accept", ""):
@@ -255,7 +254,7 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
     if digest is None:
         raise HttpProblem(422, "invalid", "the form does not say what it answers")
     try:
-        await answer_by(service, visitor.principal, row.id, reply, digest)
+        await answer_by(service, visitor.principal, row, reply, digest)
     except NotAllowed as refused:
         await service.note(request, visitor.principal, "answer", row.id, refused.reason, digest)
         return await _card(service, visitor, row.id, problem=str(refused), status=409)

@@ -99,7 +99,8 @@ async def answer(service: Service, visitor: Visitor, request: Request) -> Respon
     for row, digest in rows:
         reply = kind(by=visitor.principal.person or "", note=note)
         try:
-            await answer_by(service, visitor.principal, row.id, reply, digest)
+            await service.check_let_in(visitor.principal)
+            await answer_by(service, visitor.principal, row, reply, digest)
             result, why = said, ""
         except NotAllowed as refused:
             result, why = refused.reason, str(refused)
