@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,11 @@ class Engine:
         self._drives.check_open()
         session_id = session_of(request_id)
         session = self.session(session_id, drive=drive)
-        if digest is not None:
-            await self._check_digest(session, request_id, digest)
         action, value, edit = recorded(reply)
-        await self._runner.answer(request_id, action, reply.by, note=reply.note, value=value, edit=edit, roles=roles)
+        await self._runner.answer(
+            request_id, action, reply.by, note=reply.note, value=value, edit=edit, roles=roles,
+            check=partial(_check_digest, request_id, digest),
+        )  # fmt: skip
         if drive:
             self._drives.start(session.id)
         return session
@@ -168,13 +170,6 @@ class Engine:
         self._drives.check_open()
         session_id = session_of(request_id)
         await self._runner.record(session_id, lambda at: RequestCommented(request_id, by, text, at))
-
-    async def _check_digest(self, session: Session, request_id: str, digest: str) -> None:
-        state = await self._runner.load(session.id)
-        request = state.requests.get(request_id)
-        # of one that is answered or closed that is said, whatever it was about
-        if request is not None and request.open and not is_about(state, request, digest):
-            raise NotAllowed(InputRefused("another_call", f"request {request_id} is about another call than was shown"))
 
     async def requests(self, *, open_only: bool = True) -> Sequence[RequestRow]:
         """The inbox: what people are asked in all sessions, the oldest first."""
@@ -268,3 +263,11 @@ def _agent_of(bundle: Bundle, name: str | None) -> str:
         named = f"there is no agent `{name}`" if name is not None else "an agent has to be named"
         raise NotAllowed(InputRefused("no_such_agent", f"{named}: the bundle has {', '.join(sorted(bundle.agents))}"))
     return name
+
+
+def _check_digest(request_id: str, digest: str | None, state: State) -> None:
+    """Raise NotAllowed where a request, as it stands now, is about another call than was shown; None shows nothing."""
+    request = state.requests.get(request_id)
+    # of one that is answered or closed that is said, whatever it was about
+    if digest is not None and request is not None and request.open and not is_about(state, request, digest):
+        raise NotAllowed(InputRefused("another_call", f"request {request_id} is about another call than was shown"))

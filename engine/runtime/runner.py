@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from engine.planner.transport import Traffic
 
 OnPartial = Callable[[str, str], None]
+# raises NotAllowed for a state that what is sent is not meant for
+Check = Callable[[State], None]
 
 SHORT = 2.0
 
@@ -203,27 +205,23 @@ class Runner:
         await self.record(session_id, lambda at: inputs.DecisionProposed(after, raw, by, at, usage))
 
     async def answer(
-        self,
-        request_id: str,
-        action: str,
-        by: str,
-        *,
-        note: str = "",
-        value: Any = None,
-        edit: Mapping[str, Any] | None = None,
-        roles: Iterable[str] = (),
-    ) -> str:
+        self, request_id: str, action: str, by: str, *, note: str = "", value: Any = None,
+        edit: Mapping[str, Any] | None = None, roles: Iterable[str] = (), check: Check = lambda state: None,
+    ) -> str:  # fmt: skip
         """Record an answer to a request and give its session; raises NotAllowed, UnknownSession."""
         session_id = request_id.rpartition(".")[0]
         said, by_role = (request_id, action, by, note, value, edit), frozenset(roles)
-        await self.record(session_id, lambda at: inputs.RequestAnswered(*said, at, by_role))
+        await self.record(session_id, lambda at: inputs.RequestAnswered(*said, at, by_role), check=check)
         return session_id
 
-    async def record(self, session_id: str, reply: inputs.InputAt, only_at: int | None = None) -> None:
-        """Record what somebody sends a session at a moment; raises NotAllowed, UnknownSession."""
+    async def record(
+        self, session_id: str, reply: inputs.InputAt, only_at: int | None = None, check: Check = lambda state: None
+    ) -> None:
+        """Record what somebody sends a session at a moment; raises NotAllowed, as `check` may, and UnknownSession."""
         while True:
             state = await self.load(session_id)
             check_stands(state, only_at)
+            check(state)
             own, overlays = await self.bundles.get(state.bundle), await self.bundles.overlays(state.bundle)
             decided = decide(state, reply(self._clock.now()), own, overlays)
             if isinstance(decided, inputs.InputRefused):

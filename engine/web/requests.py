@@ -75,8 +75,6 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
     """`POST /v1/requests/{id}/answers`: 200; 428 without the digest that was shown, 409 for another one."""
     row = await service.request(principal, request.path_params["id"])
     told = await body_of(request, NewAnswer)
-    state = await service.engine.look(row.session_id)
-    current = _digest(state, row)
     if told.digest is None:
         raise HttpProblem(428, "digest_required", "an answer names the `digest` of the request as it was shown")
     try:
@@ -84,7 +82,7 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
     except NotAllowed as refused:
         changed = refused.reason == "another_call"
         code = "request_changed" if changed else refused.reason
-        more = {"digest": current} if changed else {}
+        more = {"digest": _digest(await service.engine.look(row.session_id), row)} if changed else {}
         raise HttpProblem(status_of(refused), code, str(refused), more=more, digest=told.digest) from None
     await service.note(request, principal, "answer", row.id, told.answer, told.digest)
     standing = await service.store.session(row.session_id)

@@ -248,8 +248,9 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
     need(visitor, Right.ANSWER)
     fields = await form_of(request, visitor)
     row = await service.logged.listed(await service.request(visitor.principal, request.path_params["id"]))
-    state = await service.engine.look(row.session_id)
-    evidence = await gathered(service, row, state) if fields.get("answer") == "edit" else RequestEvidence()
+    edited = fields.get("answer") == "edit"
+    state = await service.engine.look(row.session_id) if edited else None
+    evidence = await gathered(service, row, state) if state is not None else RequestEvidence()
     reply, digest = _reply(row, visitor, fields, evidence.edits), fields.get("digest")
     if digest is None:
         raise HttpProblem(422, "invalid", "the form does not say what it answers")
