@@ -217,10 +217,16 @@ async def erase(service: Service, principal: Principal, request: Request) -> Res
     """`POST /v1/sessions/{id}/erasure`: 200; what the session said is destroyed, its chain still verifies."""
     session = await service.session(principal, request.path_params["id"])
     said = await body_of(request, NewErasure)
-    await service.follower.count(await service.store.session(session.id))  # what it used is counted first
-    count = await erase_session(service.store, session.id)
-    await service.note(request, principal, "erase", session.id, said.why)
+    count = await erased_for(service, principal, session.id, said.why, request)
     return answered({"id": session.id, "erased": count})
+
+
+async def erased_for(service: Service, principal: Principal, session_id: str, why: str, request: Request) -> int:
+    """Destroy what a session said, for a reason that is noted; gives how many payloads that were, raises NotAllowed."""
+    await service.follower.count(await service.store.session(session_id))  # what it used is counted first
+    count = await erase_session(service.store, session_id)
+    await service.note(request, principal, "erase", session_id, why)
+    return count
 
 
 async def verify(service: Service, principal: Principal, request: Request) -> Response:

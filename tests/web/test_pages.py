@@ -247,3 +247,32 @@ def test_a_long_inbox_is_shown_in_part_and_more_of_it_is_a_link(service: Service
     assert browser.get(link[1].replace("&amp;", "&")).text.count("<li data-request=") == whole
     for wrong in ("0", "201", "many"):
         assert browser.get(f"/inbox?rows={wrong}").status_code == 422
+
+
+def test_the_page_of_a_session_tells_what_it_used_and_whether_it_follows(service: Service) -> None:
+    request, browser = held(service), Browser(service)
+    session = request.rpartition(".")[0]
+    browser.log_in(service.token("oversight", "operator", "--person", "olga"))
+    page = browser.get(f"/sessions/{session}").text
+    assert "3 of 15" in page
+    assert "It was decided again from what came in, and every event of it follows." in page
+    assert f'href="/inbox/{request}"' in page
+    assert "Erase what it said" not in page, "it is not over"
+    step = browser.get(f"/sessions/{session}?step=2").text
+    assert "Step 2 was decided again from what came in" in step
+    assert ("step started" in step, "session started" in step) == (True, False)
+    assert browser.get(f"/sessions/{session}?step=0").status_code == 422
+    with service.client("ops", "operator") as ops:
+        ops.post(f"/v1/sessions/{session}/cancel", json={})
+        service.waits(ops, session, "cancelled")
+    over = browser.get(f"/sessions/{session}")
+    assert "Erase what it said" in over.text
+    where = f"/sessions/{session}/erase"
+    assert browser.post(where, fields_of(over.text) | {"why": " "}).status_code == 422
+    assert browser.post(where, fields_of(over.text) | {"why": "they asked us to"}).status_code == 303
+    gone = browser.get(f"/sessions/{session}")
+    assert (gone.status_code, "acct_1002" in gone.text) == (200, False)
+    assert "Some of it is erased" in gone.text
+    watching = Browser(service)
+    watching.log_in(service.token("dana", "reviewer"))
+    assert watching.post(where, fields_of(watching.get("/inbox").text) | {"why": "no"}).status_code == 403

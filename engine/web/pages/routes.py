@@ -16,26 +16,23 @@ from starlette.routing import Route
 
 from engine.access.rights import Right
 from engine.api.answers import Answer, Approve, Deny, Reply, Settle
-from engine.api.shapes import request_status
 from engine.ports.access import RequestClaim
 from engine.ports.records import InboxPage, RequestRow
 from engine.runtime.errors import NotAllowed
-from engine.session.trace import entry, headline
 from engine.spec.request_kind import RequestKind
 from engine.web.absences import absences_for
 from engine.web.bodies import came_late, number_of
 from engine.web.claims import claimed
 from engine.web.comments import commented
 from engine.web.members import asked_of, may_answer, may_refuse, refused_yes
-from engine.web.pages import away, bundles, confirm, login, overview, together
+from engine.web.pages import away, bundles, confirm, login, overview, session_page, together
 from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
-from engine.web.pages.card import card_of, row_of, standing_of, words_of
+from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
-from engine.web.pages.gather import away_now, gathered, sentence_of
+from engine.web.pages.gather import away_now, gathered
 from engine.web.pages.inbox_words import InboxWords
 from engine.web.pages.render import need, shown
-from engine.web.pages.timeline import timeline_of
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.requests import answer_by, taken_back
 from engine.web.responses import PAGE_HEADERS, answered
@@ -63,7 +60,8 @@ def routes(service: Service) -> list[Route]:
         Route("/inbox/{id}/comment", _page(service, _comment), methods=["POST"]),
         Route("/inbox/{id}/answer", _page(service, _answer), methods=["POST"]),
         Route("/inbox/{id}/take-back", _page(service, _take_back), methods=["POST"]),
-        Route("/sessions/{id}", _page(service, _session), methods=["GET"]),
+        Route("/sessions/{id}", _page(service, session_page.show), methods=["GET"]),
+        Route("/sessions/{id}/erase", _page(service, session_page.erase), methods=["POST"]),
         Route("/bundles", _page(service, bundles.show), methods=["GET"]),
         Route("/bundles/{id}", _page(service, bundles.show_one), methods=["GET"]),
         Route("/bundles/whatif", _page(service, bundles.judge_past), methods=["POST"]),
@@ -325,28 +323,6 @@ async def _next(service: Service, visitor: Visitor, after: RequestRow) -> str | 
         if row.id != after.id and row.counts_at is None and await asked_of(service, visitor.principal, [row]):
             return row.id
     return None
-
-
-async def _session(service: Service, visitor: Visitor, request: Request) -> Response:
-    """A session: its drawing, and every event in a line."""
-    need(visitor, Right.READ)
-    session = await service.session(visitor.principal, request.path_params["id"])
-    log = await service.store.load(session.id)
-    row = await service.store.session(session.id)
-    entries = [entry(event) for event in log[-MOST_EVENTS:]]
-    lines = [(one["seq"], one["at"][:19].replace("T", " "), one["kind"], headline(one)) for one in entries]
-    verified = await service.store.verify(session.id)
-    return shown(
-        "session.html", visitor=visitor, row=row, lines=lines, more=max(len(log) - MOST_EVENTS, 0),
-        drawing=timeline_of(log), problems=verified, asked=await _asked(service, session.id),
-    )  # fmt: skip
-
-
-async def _asked(service: Service, session_id: str) -> list[tuple[str, str, str]]:
-    """What people were asked in a session: the request, in words, and how it stands."""
-    rows = await service.store.requests(session_id=session_id, open_only=False)
-    told = [await service.logged.listed(row) for row in rows]
-    return [(row.id, words_of(row, await sentence_of(service, row)).sentence, request_status(row)) for row in told]
 
 
 # what the pages are drawn with
