@@ -9,6 +9,7 @@ import trio
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from engine.diagnostic import did_you_mean
 from engine.language.value import NotJson, loads
 from engine.web.problems import HttpProblem
 
@@ -174,15 +175,19 @@ async def body_of(request: Request, kind: type[B]) -> B:
         return kind.model_validate(value)
     except ValidationError as error:
         errors = [
-            {"pointer": "".join(f"/{part}" for part in one["loc"])[:100], "detail": _told(one)}
+            {"pointer": "".join(f"/{part}" for part in one["loc"])[:100], "detail": _told(one, kind)}
             for one in error.errors(include_url=False, include_input=False)[:MOST_FIELDS]
         ]
         told = "; ".join(f"{one['pointer'] or '/'}: {one['detail']}" for one in errors)
         raise HttpProblem(422, "invalid", told, more={"errors": errors}) from None
 
 
-def _told(error: Any) -> str:
+def _told(error: Any, kind: type[Body]) -> str:
     """What is wrong with a field, without the names of our own classes."""
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+        known = [field.alias or name for name, field in kind.model_fields.items()]
+        help_ = did_you_mean(str(error["loc"][0]), known)
+        return "there is no such field" + (f": {help_}" if help_ else "")
     return "this must be an object" if error["type"] == "model_type" else str(error["msg"])
 
 

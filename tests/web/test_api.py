@@ -360,3 +360,12 @@ def test_the_verdicts_of_a_session_are_told_with_what_rules_saw(service: Service
         assert rule["values"]["input.amount_usd"] == 480
         assert "open_refund_case" in asked["text"]
         assert dana.get(f"/v1/sessions/{session}/verdicts").status_code == 403
+
+
+def test_a_field_that_there_is_not_is_told_with_the_nearest_one(service: Service) -> None:
+    with service.client("ops", "operator") as ops:
+        refused = ops.post("/v1/sessions", json={"agnt": "support-triage", "message": "hello"})
+        assert refused.status_code == 422
+        assert "/agnt: there is no such field: did you mean `agent`?" in refused.json()["detail"]
+        wrong = ops.get("/v1/sessions", headers={"authorization": "Bearer eng_live_wrong"})
+        assert "it is mistyped, revoked or has expired" in wrong.json()["detail"]

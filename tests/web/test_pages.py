@@ -276,3 +276,12 @@ def test_the_page_of_a_session_tells_what_it_used_and_whether_it_follows(service
     watching = Browser(service)
     watching.log_in(service.token("dana", "reviewer"))
     assert watching.post(where, fields_of(watching.get("/inbox").text) | {"why": "no"}).status_code == 403
+
+
+def test_a_number_that_is_none_leaves_the_reviewer_at_the_card(service: Service) -> None:
+    request, browser = held(service), reviewer(service)
+    page = browser.get(f"/inbox/{request}").text
+    typed = dict(re.findall(r'name="(field\.\w+)" value="([^"]*)"', page)) | {"field.amount_usd": "some"}
+    told = browser.post(f"/inbox/{request}/answer", fields_of(page) | typed | {"answer": "edit"})
+    assert (told.status_code, "Nothing was recorded" in told.text) == (422, True)
+    assert "Refund 480 USD" in told.text

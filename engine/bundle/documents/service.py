@@ -162,7 +162,7 @@ class NotifiedUrl(DocumentModel):
 
     url: Annotated[
         str,
-        Field(pattern=f"{URL}|{SECRET}", description="Where to; `${{secret:NAME}}` where who knows it may post."),
+        Field(pattern=f"{URL}|{SECRET}", description="Where to; `${secret:NAME}` where who knows it may post."),
     ]
     secret: Annotated[SecretReference | None, Field(description="What messages are signed with.")] = None
     form: Annotated[

@@ -154,7 +154,7 @@ async def _serve(
     from engine.web.server.server import HttpServer
 
     listeners = await _listen(settings.host, settings.port)
-    metrics = await _listen(*settings.metrics) if settings.metrics is not None else []
+    metrics = await _listen(*settings.metrics, of="metrics") if settings.metrics is not None else []
     async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
         check_released(file_of(settings.store))
         clock, url = app.engine.context.clock, settings.url or _address(listeners[0])
@@ -189,14 +189,15 @@ async def _serve(
                 await server.serve(listeners)
 
 
-async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+async def _listen(host: str, port: int, of: str = "") -> list[trio.SocketListener]:
     """Listen at an address; where that can't be, it is said, and exit 2."""
     import trio
 
     try:
         return await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
-        say(f"engine: {host}:{port} can't be listened at: {error.strerror or error}", err=True)
+        where = f"{host}:{port}" + (f" (`{of}` of the configuration)" if of else "")
+        say(f"engine: {where} can't be listened at: {error.strerror or error}", err=True)
         raise SystemExit(USAGE) from None
 
 

@@ -249,7 +249,11 @@ async def _answer(service: Service, visitor: Visitor, request: Request) -> Respo
     edited = fields.get("answer") == "edit"
     state = await service.engine.look(row.session_id) if edited else None
     evidence = await gathered(service, row, state) if state is not None else RequestEvidence()
-    reply, digest = _reply(row, visitor, fields, evidence.edits), fields.get("digest")
+    digest = fields.get("digest")
+    try:
+        reply = _reply(row, visitor, fields, evidence.edits)
+    except HttpProblem as problem:
+        return await _card(service, visitor, row.id, problem=problem.detail, status=problem.status)
     if digest is None:
         raise HttpProblem(422, "invalid", "the form does not say what it answers")
     try:
