@@ -7,12 +7,14 @@ input says whose data is read, and `disclose` what a model learns: of those two 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.bundle.files import is_document
 from engine.bundle.yaml_reader import read
 from engine.diagnostic import SourceFile
+from engine.language.arithmetic import is_number
+from engine.language.value import jsonable, one_line
 
 POLICY, VOCABULARY = "Policy", "Vocabulary"
 # what is compared by meaning, or means nothing; all else of a document is told, whatever it is
@@ -31,13 +33,15 @@ Files = Mapping[str, bytes]
 
 def policy_texts(files: Files) -> dict[str, dict[str, str]]:
     """By policy or vocabulary what of it is no matter of proofs: each part by its place in the document."""
-    found: dict[str, dict[str, str]] = {}
-    lets = _lets(files)
-    for document in _documents(files):
-        if document.get("kind") in (POLICY, VOCABULARY):
-            told = found.setdefault(str(document.get("name")), {})
-            told |= dict(_parts(document))
-            told |= _words_read(told.values(), {**lets, **_flat_lets(document)}, document.get("params") or {})
+    documents = [one for one in _documents(files) if one.get("kind") in (POLICY, VOCABULARY)]
+    shared = {str(one.get("name")): one for one in documents if one.get("kind") == VOCABULARY}
+    found = {}
+    for document in documents:
+        used = document.get("uses") if document.get("kind") == POLICY else None
+        scope = [document, *(shared[str(name)] for name in used or () if str(name) in shared)]
+        told = dict(_parts(document))
+        label = "" if document.get("kind") == POLICY else f"{VOCABULARY.lower()} "
+        found[f"{label}{document.get('name')}"] = told | _words_read(told.values(), scope)
     return found
 
 
@@ -76,9 +80,15 @@ def _parts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield from _leaves(f"facts.{name}", fact, _COMPARED_OF_FACT)
         elif key not in _COMPARED:
             yield from _leaves(key, value)
-    for rule in document.get("rules") or ():
-        if isinstance(rule, Mapping):
-            yield from _leaves(f"rules.{rule.get('id')}", rule, _COMPARED_OF_RULE)
+    for rule in _rules(document):
+        yield from _leaves(f"rules.{rule.get('id')}", rule, _COMPARED_OF_RULE)
+        if rule.get("effect") == "require_approval" and "reason" not in rule:
+            # what people are asked by then
+            yield f"rules.{rule.get('id')}.reason", str(rule.get("id"))
+
+
+def _rules(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [rule for rule in document.get("rules") or () if isinstance(rule, Mapping)]
 
 
 def _leaves(place: str, value: Any, but: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
@@ -93,22 +103,14 @@ def _leaves(place: str, value: Any, but: frozenset[str] = frozenset()) -> Iterat
         yield place, str(value)
 
 
-def _lets(files: Files) -> dict[str, str]:
-    """The text of each word that a vocabulary gives to the policies that use it."""
-    shared = [one for one in _documents(files) if one.get("kind") == VOCABULARY]
-    return {name: text for document in shared for name, text in _flat_lets(document).items()}
+def _words_read(texts: Iterable[str], scope: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What the words stand for that some texts read, in as many steps as it takes: of a document and those it uses.
 
-
-def _flat_lets(document: Mapping[str, Any]) -> dict[str, str]:
-    lets = document.get("let")
-    return {name: str(value) for name, value in lets.items()} if isinstance(lets, Mapping) else {}
-
-
-def _words_read(texts: Iterable[str], lets: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, str]:
-    """What the words stand for that some texts read, in as many steps as it takes.
-
-    A number that a text shows is a dial and compared where it decides something.
+    A number that a text shows and a condition compares is a dial, which is compared there.
     """
+    lets = {name: str(value) for one in scope for name, value in _entries(one, "let").items()}
+    params = {name: value for one in scope for name, value in _entries(one, "params").items()}
+    compared = {name for one in scope for text in _conditions(one) for name in _NAME.findall(text)}
     seen: dict[str, str] = {}
     left = {name for text in texts for name in _NAME.findall(text)}
     while left:
@@ -116,6 +118,19 @@ def _words_read(texts: Iterable[str], lets: Mapping[str, str], params: Mapping[s
         if name in lets and f"let.{name}" not in seen:
             seen[f"let.{name}"] = lets[name]
             left |= set(_NAME.findall(lets[name]))
-        if isinstance(params.get(name), str):
-            seen[f"params.{name}"] = params[name]
+        if name in params and not (is_number(params[name]) and name in compared):
+            seen[f"params.{name}"] = one_line(jsonable(params[name]))
     return seen
+
+
+def _entries(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = document.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _conditions(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is compared by meaning, and reads words."""
+    for rule in _rules(document):
+        yield from (str(rule[key]) for key in ("when", "unless") if key in rule)
+    yield from (str(one.get("never")) for one in document.get("guarantees") or () if isinstance(one, Mapping))
+    yield from map(str, _entries(document, "let").values())

@@ -59,10 +59,8 @@ def erase(connection: sqlite3.Connection, session_id: str) -> int:
     connection.execute(
         "DELETE FROM confirmation_links WHERE request_id >= ?1 || '.' AND request_id < ?1 || '/'", (session_id,)
     )
-    connection.execute(
-        "UPDATE audit_events SET digest = '', salt = '' WHERE mark != '' AND about >= ?1 || '.' AND about < ?1 || '/'",
-        (session_id,),
-    )
+    noted = "about >= ?1 || '.' AND about < ?1 || '/' OR instr(about, '/' || ?1 || '.')"
+    connection.execute(f"UPDATE audit_events SET digest = '', salt = '' WHERE mark != '' AND ({noted})", (session_id,))
     # what it was asked for by may name a person, and its digest could be guessed
     connection.execute(
         "UPDATE creations SET key = lower(hex(randomblob(16))), digest = lower(hex(randomblob(16)))"

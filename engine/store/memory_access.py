@@ -104,7 +104,9 @@ class MemoryAccess:
     def forget_digests(self, session_id: str) -> None:
         """Let go of what was noted of a session's calls, which could be guessed."""
         self._audit = [
-            replace(one, digest="", salt="") if one.about.rpartition(".")[0] == session_id else one
+            replace(one, digest="", salt="")
+            if one.about.rpartition(".")[0] == session_id or f"/{session_id}." in one.about
+            else one
             for one in self._audit
         ]
         self._links = {key: one for key, one in self._links.items() if one.request_id.rpartition(".")[0] != session_id}

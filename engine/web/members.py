@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from engine.access.principal import CUSTOMER, Principal
 from engine.access.rights import Right
 from engine.api.answers import Approve, Deny
+from engine.ports.access import AccessToken
 from engine.ports.records import RequestRow, UnknownSession
 from engine.runtime.errors import BundleUnavailable
 from engine.session.sensitivity import HIDDEN
@@ -14,7 +15,7 @@ from engine.spec.bundle import Bundle
 from engine.spec.request_kind import RequestKind
 from engine.web.service import Service
 
-# a token was made with a token, which was made with one, and so on; at most so many are looked at
+# a token is made with one, which was made with one, and so on: so often at most
 MOST_MAKERS = 20
 # whose yes would count, of so many questions and people
 MOST_KEPT = 4_000
@@ -74,14 +75,17 @@ async def may_refuse(service: Service, principal: Principal, row: RequestRow) ->
 
 async def people_behind(service: Service, by: str) -> frozenset[str]:
     """Whose the token with an id is: a person's, or of a machine's whoever made it, and so on."""
-    found = []
-    for _ in range(MOST_MAKERS):
-        token = await service.store.access.token_by_id(by)
-        if token is None:
-            break
-        found.append(token.person)
-        by = token.created_by
-    return frozenset(person for person in found if person is not None)
+    return frozenset(person for person in [one.person for one in await makers_of(service, by)] if person is not None)
+
+
+async def makers_of(service: Service, token_id: str) -> list[AccessToken]:
+    """The token with an id, the one that it was made with, and so on, however many there are."""
+    found: dict[str, AccessToken] = {}
+    token = await service.store.access.token_by_id(token_id)
+    while token is not None and token.id not in found:
+        found[token.id] = token
+        token = await service.store.access.token_by_id(token.created_by)
+    return list(found.values())
 
 
 async def bundle_of(service: Service, row: RequestRow) -> Bundle | None:

@@ -13,6 +13,7 @@ from engine.access.rights import RIGHTS, Right, Role
 from engine.access.tokens import BadToken, new_token
 from engine.ports.access import AccessToken
 from engine.web.bodies import NewToken, body_of
+from engine.web.members import MOST_MAKERS, makers_of
 from engine.web.problems import HttpProblem
 from engine.web.responses import answered
 from engine.web.service import Service, no_such
@@ -41,6 +42,9 @@ async def create(service: Service, principal: Principal, request: Request) -> Re
         raise HttpProblem(422, "invalid", str(error)) from None
     except ValueError:
         raise HttpProblem(422, "invalid", f"a scope is one of {', '.join(Right)}") from None
+    if len(await makers_of(service, principal.id)) >= MOST_MAKERS:
+        told = f"it would be made with a token that was made with one, {MOST_MAKERS} times over: use an earlier one"
+        raise HttpProblem(403, "beyond", told)
     if not await service.store.access.add_token(token):
         raise HttpProblem(409, "name_taken", f"there is a token {wanted.name} already; revoke it first")
     await service.note(request, principal, "create_token", token.id, "created")

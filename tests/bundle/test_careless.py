@@ -85,7 +85,7 @@ def test_a_guarantee_names_groups_that_there_are(never: str, codes: list[str]) -
 
 
 @pytest.mark.parametrize(("written", "help_"), [
-    ("60", "a span of time has a unit: write `60s`, `60m` or `60h`"), ("'60'", "a span of time has a unit: write `60s`, `60m` or `60h`"),
+    ("60", "a span of time has a unit: write `60s`, `60m`, `60h` or `60d`"), ("'60'", "a span of time has a unit: write `60s`, `60m`, `60h` or `60d`"),
     ("1 minute", "write `1m`"), ("1h30m", "write `90m`"), ("2 Weeks", "write `14d`"), ("a while", ""), ("1 moment", ""), ("5m or so", ""),
 ])  # fmt: skip
 def test_a_span_without_a_unit_of_ours_is_answered_with_one(written: str, help_: str) -> None:

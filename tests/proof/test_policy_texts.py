@@ -13,7 +13,7 @@ let:
   inner: "'a'"
   other: "'b'"
 rules:
-  - {id: r, tools: [w], effect: deny, when: "other == 'b'", reason: x, message: "{{ params.ask }} {{ params.limit }}"}
+  - {id: r, tools: [w], effect: deny, when: "other == 'b' and params.limit > 1", reason: x, message: "{{ params.ask }} {{ params.limit }}"}
 """
 
 
@@ -30,7 +30,7 @@ def test_each_part_is_told_by_its_place_with_the_words_that_it_reads() -> None:
             "rules.r.message": "{{ params.ask }} {{ params.limit }}",
             "let.whose": "inner",
             "let.inner": "'a'",
-            "params.ask": "please",
+            "params.ask": '"please"',
         }
     }
 
@@ -38,7 +38,7 @@ def test_each_part_is_told_by_its_place_with_the_words_that_it_reads() -> None:
 def test_a_dial_a_condition_and_how_old_a_fact_may_be_are_compared_elsewhere() -> None:
     for was, now in (
         ("limit: 5", "limit: 6"),
-        ("other == 'b'", "true"),
+        ("other == 'b'", "other == 'c'"),
         ("5s", "5000 ms"),
         ("name: p\n", "name: p\n\n"),
     ):
@@ -50,10 +50,38 @@ def test_what_no_version_of_this_knows_is_told() -> None:
     assert "soon.1" in policy_texts(files(POLICY + "soon: [1, 2]\n"))["p"]
 
 
-def test_words_of_vocabularies_count_as_well() -> None:
-    shared = {"specs/v.yaml": b"kind: Vocabulary\nname: v\nlet: {whose: \"'z'\"}\n"}
-    own = files(POLICY.replace("  whose: inner\n", ""))
-    assert policy_texts(own | shared)["p"]["let.whose"] == "'z'"
+def vocabulary(name: str, text: str) -> dict[str, bytes]:
+    return {f"policies/{name}.yaml": f"kind: Vocabulary\nname: {name}\n{text}\n".encode()}
+
+
+def test_words_of_the_vocabularies_that_a_policy_uses_count_and_of_no_others() -> None:
+    own = files(POLICY.replace("  whose: inner\n", "").replace("name: p\n", "name: p\nuses: [words]\n"))
+    used = vocabulary("words", "let: {whose: \"'z'\"}")
+    assert policy_texts(own | used)["p"]["let.whose"] == "'z'"
+    assert policy_texts(own | used | vocabulary("zz", "let: {whose: \"'y'\"}"))["p"]["let.whose"] == "'z'"
+
+
+def test_a_vocabulary_of_a_policys_name_hides_nothing_of_it() -> None:
+    other = vocabulary("p", "facts: {a: {tool: t, input: {id: other}}}")
+    found = policy_texts(files(POLICY) | {"policies/zz.yaml": other["policies/p.yaml"]})
+    assert found["p"]["facts.a.input.id"] == "whose"
+    assert found["vocabulary p"]["facts.a.input.id"] == "other"
+
+
+def test_every_param_that_a_text_shows_counts_but_a_number_that_a_condition_compares() -> None:
+    shown = "message: '{{ params.own[0] }} {{ params.flag }} {{ params.limit }} {{ params.shown }}'"
+    text = POLICY.replace('message: "{{ params.ask }} {{ params.limit }}"', shown)
+    text = text.replace('ask: "please"', "own: [a, b], flag: true, shown: 7")
+    told = policy_texts(files(text))["p"]
+    params = {name: value for name, value in told.items() if name.startswith("params.")}
+    assert params == {"params.own": '["a", "b"]', "params.flag": "true", "params.shown": "7"}
+
+
+def test_a_rule_that_asks_without_a_reason_is_read_by_its_name() -> None:
+    asking = "rules:\n  - {id: routine, tools: [w], effect: require_approval, approvers: [l]}\n"
+    assert policy_texts(files(f"kind: Policy\nname: p\n{asking}")) == {"p": {"rules.routine.reason": "routine"}}
+    allowing = "rules:\n  - {id: routine, tools: [w], effect: allow}\n"
+    assert policy_texts(files(f"kind: Policy\nname: p\n{allowing}")) == {"p": {}}
 
 
 def test_a_file_lies_beside_the_policies_by_what_it_is() -> None:

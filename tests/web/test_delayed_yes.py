@@ -165,6 +165,8 @@ def test_who_was_shut_out_while_they_sent_it_answers_nothing(tmp_path: Path, pag
                 told = b"".join(iter(lambda: sent.recv(65536), b""))
             assert told.startswith(b"HTTP/1.1 401"), told
             assert ops.get(f"/v1/requests/{request}").json()["status"] == "open"
+            log = ops.get(f"/v1/sessions/{request.rpartition('.')[0]}/events?limit=200").json()["items"]
+            assert "yes_delayed" not in [one["kind"] for one in log], "and nothing had to be taken back"
 
 
 def test_a_session_that_nothing_can_be_said_of_keeps_no_other_waiting(tmp_path: Path) -> None:

@@ -285,3 +285,41 @@ def test_nobody_approves_what_a_machine_asks_for_whose_token_they_made(served: S
         refused = dana.post(f"/v1/requests/{session}.1/answers", json=said)
         assert (refused.status_code, refused.json()["code"]) == (403, "own_request")
         assert lee.post(f"/v1/requests/{session}.1/answers", json=said).status_code == 200
+
+
+def test_what_an_urgent_bundle_says_takes_two_and_that_it_tightens_takes_one(served: Service) -> None:
+    with served.client("mona", "operator", "--person", "mona") as mona:
+        body = with_threshold(served, 90)
+        policy = "policies/refunds.yaml"
+        body["files"][policy] += "urgent: tighten\n"
+        lying = {
+            **body,
+            "files": {**body["files"], policy: body["files"][policy].replace("is not verified", "is lost")},
+        }
+        refused = mona.post("/v1/deployments", json={"bundle": brought(mona, lying)})
+        assert (refused.status_code, refused.json()["code"]) == (403, "another_person"), refused.text
+        digest = brought(mona, body)
+        done = mona.post("/v1/deployments", json={"bundle": digest})
+        assert (done.status_code, done.json()["kind"]) == (201, "urge"), done.text
+        with served.client("olga", "operator", "--person", "olga") as olga:
+            assert olga.post("/v1/deployments", json={"bundle": digest, "lift": True}).status_code == 201
+
+
+def test_makers_of_makers_of_tokens_are_followed_to_the_end_and_are_not_many(served: Service) -> None:
+    with served.client("dana-first", "operator", "--person", "dana") as ops:
+        secret = ops.headers["authorization"].partition(" ")[2]
+        for number in range(30):
+            headers = {"authorization": f"Bearer {secret}"}
+            with httpx2.Client(base_url=served.url, headers=headers, timeout=600) as machine:
+                made = machine.post("/v1/tokens", json={"name": f"deep{number}", "role": "operator"})
+                if made.status_code != 201:
+                    break
+                secret = made.json()["secret"]
+        assert (number, made.status_code, made.json()["code"]) == (19, 403, "beyond")
+        with httpx2.Client(base_url=served.url, headers={"authorization": f"Bearer {secret}"}, timeout=600) as machine:
+            session = served.start(machine, "acct_1002")["id"]
+        served.waits(ops, session, "awaiting_human_review")
+        with served.client("dana", "reviewer") as dana:
+            said = {"answer": "approve", "digest": dana.get(f"/v1/requests/{session}.1").json()["digest"]}
+            refused = dana.post(f"/v1/requests/{session}.1/answers", json=said)
+            assert (refused.status_code, refused.json()["code"]) == (403, "own_request")

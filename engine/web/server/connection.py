@@ -172,6 +172,8 @@ class HttpExchange:
         self._close = close
         self._until = trio.current_time() + connection.limits.body_time
         self._taken = 0
+        # what the application may know of the request beside what it says; see `bodies.came_late`
+        self._state = {"body_came_later": False}
         self._body_over = trio.Event()
         self._gone = trio.Event()
         self._refused: Refused | None = None
@@ -221,7 +223,7 @@ class HttpExchange:
                 self._connection.client, self._request.headers.raw_items(), self._connection.limits.proxies
             ),
             "server": self._connection.server,
-            "state": {},
+            "state": self._state,
         }
 
     async def _receive(self) -> Message:
@@ -262,6 +264,7 @@ class HttpExchange:
                 return {"type": "http.request", "body": b"", "more_body": False}
             if connection.http.they_are_waiting_for_100_continue:
                 await connection.write(h11.InformationalResponse(status_code=100, headers=[]))
+            self._state["body_came_later"] = True
             if event is not h11.NEED_DATA or not await connection.read():
                 self._gone.set()
                 self._body_over.set()
