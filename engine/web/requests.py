@@ -86,7 +86,7 @@ async def answer(service: Service, principal: Principal, request: Request) -> Re
         raise HttpProblem(status_of(refused), code, str(refused), more=more, digest=told.digest) from None
     await service.note(request, principal, "answer", row.id, told.answer, told.digest)
     standing = await service.store.session(row.session_id)
-    stored = await service.store.request(row.id)
+    stored = await service.store.request(row.id) if row.payload.get("settle_delay") else None
     counts_at = stored.counts_at if stored is not None and stored.status == "open" else None
     return answered(
         {"id": row.id, "answer": told.answer, "by": principal.person, "counts_at": counts_at,
