@@ -170,6 +170,10 @@ class ThreadStore:
         asked = partial(self.context.value.inbox, open_only=open_only, limit=limit, tenant=tenant)
         return await self.context.call(asked)
 
+    async def requests_about(self, value: str, *, limit: int, tenant: str | None = None) -> list[RequestRow]:
+        """See `ports.Store`."""
+        return await self.context.call(partial(self.context.value.requests_about, value, limit=limit, tenant=tenant))
+
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.request, request_id))

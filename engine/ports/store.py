@@ -147,6 +147,10 @@ class Store(PastSessions, Queue, Protocol):
         """What people are asked, what expires first at the head and what never does at the end, for a tenant."""
         ...
 
+    async def requests_about(self, value: str, *, limit: int, tenant: str | None = None) -> list[RequestRow]:
+        """Those about a call that has a text as one of its values, open or not, the newest first, for a tenant."""
+        ...
+
     async def request(self, request_id: str) -> RequestRow | None:
         """One request, or None."""
         ...

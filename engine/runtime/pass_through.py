@@ -136,6 +136,10 @@ class PassThrough:
         """See `ports.Store`."""
         return await self._inner.inbox(open_only=open_only, limit=limit, tenant=tenant)
 
+    async def requests_about(self, value: str, *, limit: int, tenant: str | None = None) -> list[RequestRow]:
+        """See `ports.Store`."""
+        return await self._inner.requests_about(value, limit=limit, tenant=tenant)
+
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""
         return await self._inner.request(request_id)

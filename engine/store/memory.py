@@ -37,7 +37,7 @@ from engine.store.erase import KEPT, erased_segments
 from engine.store.memory_access import MemoryAccess
 from engine.store.memory_deliveries import MemoryDeliveries
 from engine.store.memory_deployments import MemoryDeployments
-from engine.store.memory_lists import by_deadline, request_rows, session_rows
+from engine.store.memory_lists import about, by_deadline, request_rows, session_rows
 from engine.store.memory_queue import MemoryQueue
 from engine.store.projection import (
     ClaimKey,
@@ -293,14 +293,9 @@ class MemoryStore(MemoryQueue):
         return self._get(session_id).row
 
     async def requests(
-        self,
-        *,
-        session_id: str | None = None,
-        open_only: bool = True,
-        after: str | None = None,
-        limit: int | None = None,
-        tenant: str | None = None,
-    ) -> list[RequestRow]:
+        self, *, session_id: str | None = None, open_only: bool = True, after: str | None = None,
+        limit: int | None = None, tenant: str | None = None,
+    ) -> list[RequestRow]:  # fmt: skip
         """See `ports.Store`."""
         own = None if tenant is None else set(await self.access.sessions_of(tenant))
         return request_rows(
@@ -310,6 +305,10 @@ class MemoryStore(MemoryQueue):
     async def inbox(self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None) -> InboxPage:
         """See `ports.Store`."""
         return by_deadline(await self.requests(open_only=open_only, tenant=tenant), limit)
+
+    async def requests_about(self, value: str, *, limit: int, tenant: str | None = None) -> list[RequestRow]:
+        """See `ports.Store`."""
+        return about(await self.requests(open_only=False, tenant=tenant), value, limit)
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

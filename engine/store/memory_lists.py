@@ -41,6 +41,12 @@ def by_deadline(rows: Sequence[RequestRow], limit: int | None) -> InboxPage:
     return InboxPage(sorted(rows, key=_deadline)[:limit], len(rows))
 
 
+def about(rows: Sequence[RequestRow], value: str, limit: int) -> list[RequestRow]:
+    """Those about a call that has a text as one of its values, the newest of some rows first."""
+    found = [row for row in rows if value in (row.payload.get("input") or {}).values()]
+    return sorted(found, key=_place, reverse=True)[:limit]
+
+
 def _deadline(row: RequestRow) -> tuple[bool, str, str]:
     moment = row.expires_at or row.opened_at
     return row.expires_at is None, timestamp(moment) if moment is not None else "", row.id

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.language.value import timestamp
+from engine.language.value import canonical, timestamp
 from engine.ports import records as stored
 from engine.session.state.event import Event
 from engine.spec.request_kind import RequestKind
@@ -110,6 +110,23 @@ def request_rows(
     sql = f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(wanted)} ORDER BY opened_at, id LIMIT ?5"
     values = (RequestKind.PLANNER.value, tenant, session_id, after, -1 if limit is None else limit)
     return [request_row(row) for row in connection.execute(sql, values).fetchall()]
+
+
+def rows_about(connection: sqlite3.Connection, value: str, limit: int, tenant: str | None) -> list[stored.RequestRow]:
+    """Those about a call that has a text as one of its values, open or not, the newest first, for a tenant."""
+    sql = (
+        f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(_asked(open_only=False, tenant=tenant))}"
+        " AND instr(payload, ?3) ORDER BY opened_at DESC, id DESC"
+    )
+    found = []
+    for one in connection.execute(sql, (RequestKind.PLANNER.value, tenant, canonical(value))):
+        # it may stand anywhere in what is stored
+        row = request_row(one)
+        if value in (row.payload.get("input") or {}).values():
+            found.append(row)
+        if len(found) == limit:
+            break
+    return found
 
 
 def request_of(connection: sqlite3.Connection, request_id: str) -> stored.RequestRow | None:

@@ -38,6 +38,7 @@ from engine.store.queries import (
     read_log,
     request_of,
     request_rows,
+    rows_about,
     segments_of,
     session_ids,
     session_rows,
@@ -279,20 +280,19 @@ class SqliteStore:
         return await self._read(session_ids)
 
     async def requests(
-        self,
-        *,
-        session_id: str | None = None,
-        open_only: bool = True,
-        after: str | None = None,
-        limit: int | None = None,
-        tenant: str | None = None,
-    ) -> list[RequestRow]:
+        self, *, session_id: str | None = None, open_only: bool = True, after: str | None = None,
+        limit: int | None = None, tenant: str | None = None,
+    ) -> list[RequestRow]:  # fmt: skip
         """See `ports.Store`."""
         return await self._read(lambda c: request_rows(c, session_id, open_only, after, limit, tenant))
 
     async def inbox(self, *, open_only: bool = True, limit: int | None = None, tenant: str | None = None) -> InboxPage:
         """See `ports.Store`."""
         return await self._read(lambda c: inbox_page(c, open_only, limit, tenant))
+
+    async def requests_about(self, value: str, *, limit: int, tenant: str | None = None) -> list[RequestRow]:
+        """See `ports.Store`."""
+        return await self._read(lambda c: rows_about(c, value, limit, tenant))
 
     async def request(self, request_id: str) -> RequestRow | None:
         """See `ports.Store`."""

@@ -180,6 +180,21 @@ async def the_inbox_is_listed_in_pages(store: Store) -> None:
     assert [(await store.inbox(tenant=tenant)).count for tenant in ("acme", None)] == [1, 2]
 
 
+async def requests_are_found_by_a_value_of_their_call(store: Store) -> None:
+    """The newest first, open or not, and not what only mentions it."""
+    for number, (name, account) in enumerate((("a", "x"), ("b", "y"), ("c", "x"), ("d", 'x"'))):
+        await start(store, name)
+        first = opened(name, 2, f"{name}.1")
+        told = {**first.payload, "input": {"account": account, "n": 1}, "message": "about x"}
+        await store.append(name, 1, [replace(first, payload=told, at=START + timedelta(seconds=number))])
+    assert [row.id for row in await store.requests_about("x", limit=9)] == ["c.1", "a.1"]
+    assert [row.id for row in await store.requests_about("x", limit=1)] == ["c.1"]
+    assert [row.id for row in await store.requests_about('x"', limit=9)] == ["d.1"]
+    assert await store.requests_about("about x", limit=9) == []
+    await store.access.reserve(Creation("acme/tok_1", "key", "digest", "a", "acme", START, "acme/tok_1"))
+    assert [row.id for row in await store.requests_about("x", limit=9, tenant="acme")] == ["a.1"]
+
+
 async def the_inbox_is_listed_by_what_expires_soonest(store: Store) -> None:
     """What never expires comes last, the oldest of it first."""
     for number, (name, expires) in enumerate((("a", None), ("b", 9), ("c", None), ("d", 3), ("e", 9))):
@@ -350,6 +365,7 @@ CONTRACT: Mapping[str, Callable[[Store], Awaitable[None]]] = {
         what_is_erased_says_nothing_and_what_was_done_stays_done,
         the_inbox_is_listed_in_pages,
         the_inbox_is_listed_by_what_expires_soonest,
+        requests_are_found_by_a_value_of_their_call,
         a_key_is_free_again_when_its_call_did_not_happen,
         a_key_says_what_it_was_taken_for,
         a_key_is_free_again_after_its_window,

@@ -285,3 +285,16 @@ def test_a_number_that_is_none_leaves_the_reviewer_at_the_card(service: Service)
     told = browser.post(f"/inbox/{request}/answer", fields_of(page) | typed | {"answer": "edit"})
     assert (told.status_code, "Nothing was recorded" in told.text) == (422, True)
     assert "Refund 480 USD" in told.text
+
+
+def test_what_was_asked_before_about_the_same_account_stands_on_the_card(service: Service) -> None:
+    browser = reviewer(service)
+    first = held(service, "acct_3047")
+    assert "What was asked before about" not in browser.get(f"/inbox/{first}").text
+    page = browser.get(f"/inbox/{first}").text
+    assert browser.post(f"/inbox/{first}/answer", fields_of(page) | {"answer": "deny"}).status_code == 303
+    second = held(service, "acct_3047")
+    card = browser.get(f"/inbox/{second}").text
+    assert "What was asked before about acct_3047" in card
+    assert f'href="/inbox/{first}"' in card
+    assert "answered" in card

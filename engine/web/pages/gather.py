@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import trio
 
+from engine.api.shapes import request_status
+from engine.diagnostic.visible import line as visible
 from engine.ports.access import Absence
 from engine.ports.records import CorruptLog, RequestRow
 from engine.session.sealed_tokens import shown as unsealed
@@ -14,8 +16,23 @@ from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import State
 from engine.web.absences import away_from
 from engine.web.members import bundle_of
+from engine.web.pages.card import words_of
 from engine.web.pages.evidence import RequestEvidence, evidence_of, says
+from engine.web.pages.span import span_told
 from engine.web.service import Service
+
+# of what was asked before about the same so many are shown
+MOST_EARLIER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRequest:
+    """Something that was asked before about the same account: in words, how it stands, and how long ago that was."""
+
+    id: str
+    sentence: str
+    status: str
+    age: str
 
 
 async def gathered(service: Service, row: RequestRow, state: State) -> RequestEvidence:
@@ -32,6 +49,26 @@ async def gathered(service: Service, row: RequestRow, state: State) -> RequestEv
         return RequestEvidence()
     # what is asked, and not what somebody has made of the call since
     return replace(found, says=await sentence_of(service, row))
+
+
+async def earlier(
+    service: Service, row: RequestRow, state: State, tenant: str | None
+) -> tuple[str, list[EarlierRequest]]:
+    """What the session is about that the call names too, such as an account, and the newest other requests about it."""
+    given = [value for value in (row.payload.get("input") or {}).values() if isinstance(value, str)]
+    whose = [str(value) for name, value in state.attributes.items() if name != "tenant" and value in given]
+    if not whose:
+        return "", []
+    rows = await service.store.requests_about(whose[0], limit=MOST_EARLIER + 1, tenant=tenant)
+    told = [await service.logged.listed(one) for one in rows if one.id != row.id]
+    now = service.clock.now()
+    return visible(whose[0]), [
+        EarlierRequest(
+            one.id, words_of(one, await sentence_of(service, one)).sentence, request_status(one),
+            span_told(now - one.opened_at) if one.opened_at is not None else "",
+        )
+        for one in told[:MOST_EARLIER]
+    ]  # fmt: skip
 
 
 async def sentence_of(service: Service, row: RequestRow) -> str:

@@ -30,7 +30,7 @@ from engine.web.pages.answer_form import fields_of, value_of
 from engine.web.pages.browser import Visitor, form_of, visitor_of
 from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
-from engine.web.pages.gather import away_now, gathered
+from engine.web.pages.gather import away_now, earlier, gathered
 from engine.web.pages.inbox_words import InboxWords
 from engine.web.pages.render import need, shown
 from engine.web.problems import HttpProblem, problem_of
@@ -310,10 +310,11 @@ async def _card(
     claimer = _claimer(await service.store.access.request_claims(now), row.id)
     asked = await may_answer(service, visitor.principal, row)
     refused = await refused_yes(service, visitor.principal, row) if asked else ""
+    about, before = await earlier(service, row, state, visitor.principal.tenant)
     missing = await away_now(service, row, await absences_for(service, visitor.principal))
     return shown(
         "request.html", status, visitor=visitor, card=card_of(row, state, now, evidence), claimer=claimer,
-        problem=problem, typed=typed, may_answer=asked,
+        about=about, before=before, problem=problem, typed=typed, may_answer=asked,
         refused=refused, may_refuse=bool(refused) and await may_refuse(service, visitor.principal, row),
         away=away.all_told(missing),
         may_comment=visitor.principal.may(Right.COMMENT), is_reviewer=visitor.principal.may(Right.ANSWER),
