@@ -50,6 +50,8 @@ class Load:
     def __init__(self, url: str, tokens: list[str], reviewers: list[str], given: argparse.Namespace) -> None:
         self.url, self.tokens, self.reviewers, self.given = url, tokens, reviewers, given
         self.answers: list[float] = []
+        self.at_once: list[float] = []
+        self.streaming = trio.Event()
         self.pages: list[float] = []
         self.seen: dict[str, list[int]] = {}
         self.refused = 0
@@ -76,16 +78,30 @@ class Load:
                 token = self.tokens[number % len(self.tokens)]
                 act = self.never_read if number < self.given.unread else self.stream
                 nursery.start_soon(act, session, token)
-            await trio.sleep(2)
+            # what is measured begins once the streams have brought what there is
+            if self.given.streams > self.given.unread:
+                with trio.fail_after(60):
+                    await self.streaming.wait()
+            await trio.sleep(1)
+            own = {token: requests[number :: len(self.reviewers)] for number, token in enumerate(self.reviewers)}
             with trio.move_on_after(self.given.seconds):
                 async with trio.open_nursery() as working:
-                    for number, token in enumerate(self.reviewers):
-                        working.start_soon(self.review, token, requests[number :: len(self.reviewers)])
+                    for token, asked in own.items():
+                        working.start_soon(self.review, token, asked[:-1])
+            await trio.sleep(1)
+            steady, self.answers = self.answers, []
+            async with trio.open_nursery() as working:
+                for token, asked in own.items():
+                    working.start_soon(self.review, token, asked[-1:], 0.0)
+            self.answers, self.at_once = steady, self.answers
             await trio.sleep(3)
             nursery.cancel_scope.cancel()
 
-    async def review(self, token: str, requests: list[str]) -> None:
+    async def review(self, token: str, requests: list[str], pause: float | None = None) -> None:
+        """Answer one request after the other; people do not begin in the same instant, unless there is no pause."""
+        pause = self.given.pause if pause is None else pause
         async with self.client(token) as client:
+            await trio.sleep(pause * uniform(0, 1))
             for request in requests:
                 shown = (await client.get(f"/v1/requests/{request}")).json()
                 session, seq = request.rpartition(".")[0], shown["seq"]
@@ -100,7 +116,7 @@ class Load:
                     pass
                 self.answers.append(time.monotonic() - began)
                 # without a pause whoever answers waits for the others' turns: that measures answers a second
-                await trio.sleep(self.given.pause * uniform(0.5, 1.5))
+                await trio.sleep(pause * uniform(0.5, 1.5))
 
     async def stream(self, session: str, token: str) -> None:
         seen = self.seen.setdefault(session, [])
@@ -110,6 +126,8 @@ class Load:
                 async for line in response.aiter_lines():
                     if line.startswith("id: "):
                         seen.append(int(line[4:]))
+                        if sum(map(bool, self.seen.values())) == self.given.streams - self.given.unread:
+                            self.streaming.set()
 
     async def never_read(self, session: str, token: str) -> None:
         host, port = self.url.removeprefix("http://").split(":")
@@ -211,6 +229,7 @@ def main() -> None:
             "answer_to_resumed_ms": {
                 "p50": round(median(load.answers) * 1000, 1), "p99": round(quantiles(load.answers, n=100)[98] * 1000, 1)
             },
+            "at_once_ms": {"count": len(load.at_once), "last": round(max(load.at_once, default=0.0) * 1000, 1)},
             "events_lost": trio.run(load.lost), "streams": given.streams, "unread_streams": given.unread,
             "memory_mb": {"before": round(before, 1), "after": round(after, 1)},
             "requests_listed_a_second": round(trio.run(load.read_pages, "/v1/requests?status=all&limit=20", 5.0), 1),

@@ -66,7 +66,7 @@ def test_the_terms_are_in_order_and_none_is_ruled_out() -> None:
 # below: either a plainer name is found, or the word comes into the glossary, or it is one that everybody knows.
 PLAIN = frozenset(
     """
-    accepted access after all allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
+    about accepted access after all allowed answer answered append approve ask asked at attempt awaiting back bad beginning begun
     by called cancel cancelled check claimed clock closed code confirm confirmation confirmed connections context
     corrupt cost counts created crossed databases deny discard discarded distinct done drive due edit edited elsewhere end ended ending engine enqueued
     entry environment erase erased error exhausted expired expires failed failure fault fell file files fill finishing follow for
