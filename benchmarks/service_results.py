@@ -41,7 +41,7 @@ def write(path: Path, told: Mapping[str, Any], seconds: int, sessions: int, revi
         HEADING, "",
         f"`make bench-service`: {seconds} s, {sessions:,} open sessions, {told['streams']} streams of which "
         f"{told['unread_streams']} are never read,",
-        f"{reviewers} reviewers who answer with {told['pause_s']:g} s between, begun one by one, on the service's cores.",
+        f"{reviewers} reviewers who answer with {told['pause_s']:g} s between, begun one by one, on its cores.",
         "",
         "| what | aim | measured | |", "| --- | --- | --- | --- |",
         *(f"| {what} | {aim} | {found} | {_REACHED[good]} |" for what, aim, found, good in rows),
