@@ -10,15 +10,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.bundle.files import is_document
+from engine.bundle.files import PROMPT_FOLDER, is_document
 from engine.bundle.yaml_reader import read
 from engine.diagnostic import SourceFile
 from engine.language.arithmetic import is_number
 from engine.language.value import jsonable, one_line
 
 POLICY, VOCABULARY = "Policy", "Vocabulary"
-# what is compared by meaning, or means nothing; all else of a document is told, whatever it is
-_COMPARED = frozenset({"kind", "name", "description", "params", "let", "rules", "guarantees", "accepted", "time"})
+# what is compared by meaning, or means nothing, or, as `urgent`, how it is deployed; all else of a document is told,
+# whatever it is
+_COMPARED = frozenset(
+    {"kind", "name", "description", "params", "let", "rules", "guarantees", "accepted", "time", "urgent"}
+)
 _COMPARED_OF_RULE = frozenset(
     {"id", "tools", "except", "effect", "when", "unless"}
     | {"approvers", "count", "distinct", "note", "second", "settle_delay", "remind", "escalate"}
@@ -51,7 +54,7 @@ def files_beside(old: Files, new: Files) -> list[str]:
 
 
 def _is_beside(path: str, old: Files, new: Files) -> bool:
-    if not is_document(path) or not path.endswith((".yaml", ".yml")):
+    if not _is_yaml(path):
         return True
     was, now = (_document(path, files[path]) if path in files else None for files in (old, new))
     if was == now:
@@ -62,10 +65,15 @@ def _is_beside(path: str, old: Files, new: Files) -> bool:
 
 def _documents(files: Files) -> Iterator[Mapping[str, Any]]:
     for path in sorted(files):
-        if is_document(path) and path.endswith((".yaml", ".yml")):
+        if _is_yaml(path):
             document = _document(path, files[path])
             if document is not None:
                 yield document
+
+
+def _is_yaml(path: str) -> bool:
+    """Whether it is a document and no prompt."""
+    return is_document(path) and not path.startswith(f"{PROMPT_FOLDER}/")
 
 
 def _document(path: str, content: bytes) -> Mapping[str, Any] | None:

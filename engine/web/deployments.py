@@ -188,15 +188,9 @@ async def _meant(
     if bundle.urgent:
         # of the two verdicts the stricter holds, and nothing of it acts; but what it says reaches customers and models
         files = {*before.files, *bundle.files}
-        said = [one for one in report["not_proved"] if one not in files and one not in _urgency(bundle)]
+        said = [one for one in report["not_proved"] if one not in files]
         return DeploymentKind.URGE, {**report, "loosens": False, "not_proved": said}
     return DeploymentKind.ACTIVATE, report
-
-
-def _urgency(bundle: Bundle) -> set[str]:
-    """That a policy is urgent is no word of it that anybody reads."""
-    guards = [guard for agent in bundle.agents.values() for guard in agent.guards.values()]
-    return {f"{policy.name}.urgent" for guard in guards for policy in guard.policies}
 
 
 _NOTHING: Mapping[str, Any] = {

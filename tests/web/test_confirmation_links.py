@@ -15,13 +15,18 @@ ASKS_CUSTOMER = ("approvers: [refund-reviewers]", "approvers: [customer]")
 PROMISE = "'refund-reviewers' not in approvers"
 
 
+def asking_customers(at: Path) -> Path:
+    """A bundle whose large refunds the customer confirms."""
+    policy = copy_of_root(at) / "policies" / "refunds.yaml"
+    text = policy.read_text("utf-8").replace(*ASKS_CUSTOMER).replace(PROMISE, "'customer' not in approvers")
+    policy.write_text(text, "utf-8")
+    return at
+
+
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A service whose large refunds the customer confirms."""
-    at = copy_of_root(tmp_path_factory.mktemp("links"))
-    policy = at / "policies" / "refunds.yaml"
-    text = policy.read_text("utf-8").replace(*ASKS_CUSTOMER).replace(PROMISE, "'customer' not in approvers")
-    policy.write_text(text, "utf-8")
+    at = asking_customers(tmp_path_factory.mktemp("links"))
     with open_service(Shell(at)) as service:
         yield service
 
@@ -122,10 +127,7 @@ def test_only_who_speaks_for_the_customer_gets_a_link_and_only_to_what_the_custo
 
 
 def test_the_secret_of_a_link_is_in_no_log_and_no_file(tmp_path: Path) -> None:
-    at = copy_of_root(tmp_path / "bundle")
-    policy = at / "policies" / "refunds.yaml"
-    text = policy.read_text("utf-8").replace(*ASKS_CUSTOMER).replace(PROMISE, "'customer' not in approvers")
-    policy.write_text(text, "utf-8")
+    at = asking_customers(tmp_path / "bundle")
     with open_service(Shell(at)) as service:
         session = waiting(service)
         link = made(service, session)
@@ -141,10 +143,7 @@ def test_the_secret_of_a_link_is_in_no_log_and_no_file(tmp_path: Path) -> None:
 
 
 def test_a_link_is_good_no_longer_than_the_token_that_made_it(tmp_path: Path) -> None:
-    at = copy_of_root(tmp_path / "bundle")
-    policy = at / "policies" / "refunds.yaml"
-    text = policy.read_text("utf-8").replace(*ASKS_CUSTOMER).replace(PROMISE, "'customer' not in approvers")
-    policy.write_text(text, "utf-8")
+    at = asking_customers(tmp_path / "bundle")
     with open_service(Shell(at)) as service:
         session = waiting(service)
         links = [made(service, session) for _ in range(5)]
