@@ -157,7 +157,7 @@ def answer_shown(state: State, request_id: str) -> dict[str, Any]:
             # an answer to a question that is sensitive as a whole has neither
             "note": said.get("note", ""),
             "value": said.get("value"),
-            "input": dict(call.input) if call is not None and edited else None,
+            "input": call.input if call is not None and edited else None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -180,6 +180,12 @@ class RequestRow:
     def due_at(self) -> datetime | None:
         """When time alone changes something: a yes counts, or else the question expires."""
         return self.counts_at if self.counts_at is not None else self.expires_at
+
+
+def call_values(row: RequestRow) -> Collection[Any]:
+    """The values of the call that a request is about; of an input that is sensitive as a whole there are none."""
+    given = row.payload.get("input")
+    return given.values() if isinstance(given, Mapping) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from engine.language.value import timestamp
-from engine.ports.records import InboxPage, RequestRow, SessionRow
+from engine.ports.records import InboxPage, RequestRow, SessionRow, call_values
 from engine.spec.request_kind import RequestKind
 
 
@@ -43,7 +43,7 @@ def by_deadline(rows: Sequence[RequestRow], limit: int | None) -> InboxPage:
 
 def about(rows: Sequence[RequestRow], value: str, limit: int) -> list[RequestRow]:
     """Those about a call that has a text as one of its values, the newest of some rows first."""
-    found = [row for row in rows if value in (row.payload.get("input") or {}).values()]
+    found = [row for row in rows if value in call_values(row)]
     return sorted(found, key=_place, reverse=True)[:limit]
 
 

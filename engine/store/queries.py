@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -118,15 +119,9 @@ def rows_about(connection: sqlite3.Connection, value: str, limit: int, tenant: s
         f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(_asked(open_only=False, tenant=tenant))}"
         " AND instr(payload, ?3) ORDER BY opened_at DESC, id DESC"
     )
-    found = []
-    for one in connection.execute(sql, (RequestKind.PLANNER.value, tenant, canonical(value))):
-        # it may stand anywhere in what is stored
-        row = request_row(one)
-        if value in (row.payload.get("input") or {}).values():
-            found.append(row)
-        if len(found) == limit:
-            break
-    return found
+    rows = map(request_row, connection.execute(sql, (RequestKind.PLANNER.value, tenant, canonical(value))))
+    # it may stand anywhere in what is stored
+    return list(islice((row for row in rows if value in stored.call_values(row)), limit))
 
 
 def request_of(connection: sqlite3.Connection, request_id: str) -> stored.RequestRow | None:

@@ -191,6 +191,11 @@ async def requests_are_found_by_a_value_of_their_call(store: Store) -> None:
     assert [row.id for row in await store.requests_about("x", limit=1)] == ["c.1"]
     assert [row.id for row in await store.requests_about('x"', limit=9)] == ["d.1"]
     assert await store.requests_about("about x", limit=9) == []
+    assert await store.requests_about("x", limit=0) == []
+    await start(store, "e")
+    whole = opened("e", 2, "e.1")
+    await store.append("e", 1, [replace(whole, payload={**whole.payload, "input": "sealed:1:x"})])
+    assert await store.requests_about("sealed:1:x", limit=9) == [], "what is sealed as a whole has no values"
     await store.access.reserve(Creation("acme/tok_1", "key", "digest", "a", "acme", START, "acme/tok_1"))
     assert [row.id for row in await store.requests_about("x", limit=9, tenant="acme")] == ["a.1"]
 

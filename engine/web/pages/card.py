@@ -185,8 +185,10 @@ def _answer(state: State, row: RequestRow) -> tuple[str, str, tuple[tuple[str, s
     told = shown(answer_shown(state, row.id))["answered"]
     if told is None:
         return "", "", ()
-    asked = shown(row.payload).get("input") or {}
-    changed = {name: value for name, value in (told["input"] or {}).items() if value != asked.get(name)}
+    asked, made = shown(row.payload).get("input"), told["input"]
+    # what is sensitive as a whole has no fields
+    both = isinstance(asked, Mapping) and isinstance(made, Mapping)
+    changed = {name: value for name, value in made.items() if value != asked.get(name)} if both else {}
     return visible(str(told["note"])), str(told["at"] or "")[:19].replace("T", " "), _pairs(changed)
 
 

@@ -10,7 +10,7 @@ import trio
 from engine.api.shapes import request_status
 from engine.diagnostic.visible import line as visible
 from engine.ports.access import Absence
-from engine.ports.records import CorruptLog, RequestRow
+from engine.ports.records import CorruptLog, RequestRow, call_values
 from engine.session.sealed_tokens import shown as unsealed
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import State
@@ -55,7 +55,7 @@ async def earlier(
     service: Service, row: RequestRow, state: State, tenant: str | None
 ) -> tuple[str, list[EarlierRequest]]:
     """What the session is about that the call names too, such as an account, and the newest other requests about it."""
-    given = [value for value in (row.payload.get("input") or {}).values() if isinstance(value, str)]
+    given = [value for value in call_values(row) if isinstance(value, str)]
     whose = [str(value) for name, value in state.attributes.items() if name != "tenant" and value in given]
     if not whose:
         return "", []
