@@ -310,3 +310,11 @@ def test_a_bundle_that_breaks_what_it_promises_goes_live_nowhere(shell: Shell) -
         assert done.code == 1, done.err
         assert "guarantee no-large-refund-unattended (policies/refunds.yaml:" in done.err
         assert said in done.err
+
+
+def test_where_there_is_no_solver_it_is_said_that_nobody_knows(shell: Shell) -> None:
+    (shell.at / "without").mkdir()
+    (shell.at / "without/z3.py").write_text("raise ImportError('no solver')\n", "utf-8")
+    done = shell("deploy", ".", PYTHONPATH=str(shell.at / "without"))
+    assert done.code == 0, done.err
+    assert "nobody knows whether what the bundle promises holds: proofs need the solver z3: pip install" in done.err

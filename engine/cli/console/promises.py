@@ -21,10 +21,14 @@ def broken_promises(bundle: Bundle, root: Path) -> bool:
     command = [sys.executable, "-P", "-m", "engine", "prove", str(root), "--format", "json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
-        findings = json.loads(done.stdout)["guarantees"]
-    except (subprocess.TimeoutExpired, json.JSONDecodeError, KeyError):
-        say("engine: what the bundle promises could not be proved here; see: engine prove", err=True)
+    except subprocess.TimeoutExpired:
+        say(f"engine: what the bundle promises was not proved within {LONGEST} seconds; see: engine prove", err=True)
         return False
+    if not done.stdout.startswith("{"):
+        why = (done.stderr.strip().splitlines() or ["it says nothing"])[-1].removeprefix("Error: ")
+        say(f"engine: nobody knows whether what the bundle promises holds: {why}", err=True)
+        return False
+    findings = json.loads(done.stdout)["guarantees"]
     broken = {one["guarantee"]: one for one in findings if one["status"] == "refuted"}
     for name, one in sorted(broken.items()):
         say(f"engine: guarantee {name} ({one['place']}) does not hold: a call of {one['tool']} breaks it", err=True)
