@@ -123,6 +123,7 @@ def standing_problem(epoch: int, owner: str | None, until: str | None) -> str:
     return lease_problem(owner, until)
 
 
+@lru_cache(maxsize=10_000)
 def moment(text: str | None) -> datetime | None:
     """A stored moment; None also where it is none as the engine writes them, which are compared as text."""
     try:

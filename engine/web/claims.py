@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,8 @@ from engine.web.responses import answered
 from engine.web.service import Service
 
 HOLDS = timedelta(minutes=10)
+# for lists that are looked at often it is read so often at most: another service may have been told
+KNOWN_FOR = timedelta(seconds=1)
 
 
 async def claim(service: Service, principal: Principal, request: Request) -> Response:
@@ -32,7 +35,7 @@ async def claim(service: Service, principal: Principal, request: Request) -> Res
 async def release(service: Service, principal: Principal, request: Request) -> Response:
     """`DELETE /v1/requests/{id}/claim`: 204; 409 where one has not claimed it."""
     row = await service.request(principal, request.path_params["id"])
-    if not await service.store.access.release_request(row.id, principal.person or ""):
+    if not await released(service, principal, row.id):
         raise HttpProblem(409, "not_claimed", f"you have not claimed the request {row.id}")
     return Response(status_code=204, headers={"cache-control": "no-store"})
 
@@ -44,7 +47,24 @@ async def claimed(service: Service, principal: Principal, request_id: str, *, ta
         raise HttpProblem(409, "not_open", f"the request {request_id} is {row.status}")
     now = service.clock.now()
     mine = RequestClaim(request_id, principal.person or "", now + HOLDS)
-    return await service.store.access.claim_request(mine, now, take=take)
+    found = await service.store.access.claim_request(mine, now, take=take)
+    service.claims = None
+    return found
+
+
+async def released(service: Service, principal: Principal, request_id: str) -> bool:
+    """Give a person's claim back; whether there was one."""
+    done = await service.store.access.release_request(request_id, principal.person or "")
+    service.claims = None
+    return done
+
+
+async def claims_listed(service: Service) -> Mapping[str, RequestClaim]:
+    """Who is at which request, for a list."""
+    now = service.clock.now()
+    if service.claims is None or abs(now - service.claims[0]) >= KNOWN_FOR:
+        service.claims = now, await service.store.access.request_claims(now)
+    return {id_: claim for id_, claim in service.claims[1].items() if claim.until > now}
 
 
 def claim_shown(found: RequestClaim | None) -> dict[str, Any]:

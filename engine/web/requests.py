@@ -16,7 +16,7 @@ from engine.runtime.errors import BundleUnavailable, NotAllowed
 from engine.session.state.state import State
 from engine.web.absences import absences_for, away_from, shown
 from engine.web.bodies import NewAnswer, body_of, number_of
-from engine.web.claims import claim_shown
+from engine.web.claims import claim_shown, claims_listed
 from engine.web.members import asked_of
 from engine.web.problems import HttpProblem, status_of
 from engine.web.responses import answered
@@ -36,7 +36,7 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
     if request.query_params.get("mine", "1") != "1":
         raise HttpProblem(422, "invalid", "`mine` is 1, or left out")
     rows = await _rows(service, principal, request, status == "open", limit + 1)
-    claims = await service.store.access.request_claims(service.clock.now())
+    claims = await claims_listed(service)
     page = [request_shown(await service.logged.listed(row)) | claim_shown(claims.get(row.id)) for row in rows[:limit]]
     return answered({"items": page, "next_cursor": page[-1]["id"] if len(rows) > limit else None})
 

@@ -22,7 +22,7 @@ from engine.access.tokens import hash_of, principal_of, well_formed
 from engine.api.engine import Engine
 from engine.api.logged_requests import LoggedRequests
 from engine.api.session import Session
-from engine.ports.access import Absence, AuditEvent
+from engine.ports.access import Absence, AuditEvent, RequestClaim
 from engine.ports.clock import Clock
 from engine.ports.records import RequestRow, UnknownSession
 from engine.ports.resources import Secrets
@@ -62,8 +62,8 @@ class Service:
     `canary` is a bundle that a share of new sessions begins with, and `file` where the store lies, if that is one.
     `logged` are requests as the logs have them, `follower` counts what the logs add up to,
     `comparisons` are of bundles that judge past sessions, and `streams` counts the open ones by principal.
-    `absences` were read at a moment, and `counted_yes` is by question, person and their roles whether a yes would
-    count while its log is so long.
+    `absences` and `claims` were read at a moment, and `counted_yes` is by question, person and their roles whether a
+    yes would count while its log is so long.
     """
 
     engine: Engine
@@ -91,6 +91,7 @@ class Service:
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
     absences: tuple[datetime, Sequence[Absence]] | None = None
+    claims: tuple[datetime, Mapping[str, RequestClaim]] | None = None
     counted_yes: OrderedDict[tuple[str, str, frozenset[str]], tuple[int, bool]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:

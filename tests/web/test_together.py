@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.web.service import Service
+from tests.waiting import until
+from tests.web.service import Service, open_service
 from tests.web.test_pages import Browser, fields_of, held, reviewer
 
 
@@ -48,6 +49,25 @@ def test_a_claim_is_made_and_let_go_of_on_the_page(service: Service) -> None:
     assert "I let go of it" in page
     dana.post(f"/inbox/{request}/claim", {"key": fields_of(page)["key"], "claim": "release"})
     assert "looking at this now" not in lee.get(f"/inbox/{request}").text
+    assert "claimed by dana" not in lee.get("/inbox").text
+
+
+def test_who_claimed_something_at_another_service_of_the_store_is_told_in_a_moment(service: Service) -> None:
+    request = held(service)
+    with open_service(service.shell) as other, service.client("lee", "reviewer") as here:
+        other.tokens |= service.tokens
+        there = other.client("dana", "reviewer")
+
+        def claimed_by(person: str | None) -> bool:
+            rows = here.get("/v1/requests").json()["items"]
+            return any(row["id"] == request and row["claimed_by"] == person for row in rows)
+
+        assert claimed_by(None)
+        assert there.post(f"/v1/requests/{request}/claim", json={}).status_code == 200
+        until(lambda: claimed_by("dana"), "the claim is told")
+        assert there.delete(f"/v1/requests/{request}/claim").status_code == 204
+        until(lambda: claimed_by(None), "that it was let go of is told")
+        there.close()
 
 
 def test_what_is_alike_is_approved_together_and_each_is_recorded_by_itself(service: Service) -> None:

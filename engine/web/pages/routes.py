@@ -22,7 +22,7 @@ from engine.runtime.errors import NotAllowed
 from engine.spec.request_kind import RequestKind
 from engine.web.absences import absences_for
 from engine.web.bodies import came_late, number_of
-from engine.web.claims import claimed
+from engine.web.claims import claimed, claims_listed, released
 from engine.web.comments import commented
 from engine.web.members import asked_of, may_answer, may_refuse, refused_yes
 from engine.web.pages import away, bundles, confirm, login, overview, session_page, together
@@ -32,7 +32,7 @@ from engine.web.pages.card import card_of, row_of, standing_of
 from engine.web.pages.evidence import RequestEvidence
 from engine.web.pages.gather import away_now, earlier, gathered
 from engine.web.pages.inbox_words import InboxWords
-from engine.web.pages.render import need, shown
+from engine.web.pages.render import need, row_shown, shown
 from engine.web.problems import HttpProblem, problem_of
 from engine.web.requests import answer_by, taken_back
 from engine.web.responses import PAGE_HEADERS, answered
@@ -152,7 +152,7 @@ async def _inbox(words: InboxWords, service: Service, visitor: Visitor, request:
     most = number_of(request, "rows", FIRST_ROWS, MOST_ROWS, 1)
     page = await _rows(service, visitor, request, most)
     told = [await service.logged.listed(row) for row in page.rows]
-    claims = await service.store.access.request_claims(now)
+    claims = await claims_listed(service)
     absences = await absences_for(service, visitor.principal)
     groups = await _groups(service, visitor, told)
     listed = [
@@ -161,7 +161,8 @@ async def _inbox(words: InboxWords, service: Service, visitor: Visitor, request:
         for row in told
     ]  # fmt: skip
     return shown(
-        "inbox.html", visitor=visitor, rows=listed, hidden=min(page.count, MOST_ROWS) - len(listed), all=page.count,
+        "inbox.html", visitor=visitor, rows=[row_shown(row) for row in listed], grouped=bool(groups),
+        hidden=min(page.count, MOST_ROWS) - len(listed), all=page.count,
         more=urlencode({**query, "rows": MOST_ROWS}) if most < MOST_ROWS else "", everything=everything, mine=mine,
         tool=tool,
     )  # fmt: skip
@@ -218,7 +219,7 @@ async def _claim(service: Service, visitor: Visitor, request: Request) -> Respon
     fields = await form_of(request, visitor)
     row = await service.request(visitor.principal, request.path_params["id"])
     if fields.get("claim") == "release":
-        await service.store.access.release_request(row.id, visitor.principal.person or "")
+        await released(service, visitor.principal, row.id)
     else:
         await claimed(service, visitor.principal, row.id, take=fields.get("claim") == "take")
     return RedirectResponse(f"/inbox/{row.id}", 303, PAGE_HEADERS)
