@@ -74,7 +74,7 @@ PLAIN = frozenset(
     linker load look lost make masked message missing newer model most name not note notices now of offered on once only open
     opened other out output over payload pending place plus prices problems proposal propose proposed question read
     reason received recorded refusal rejected release released renew reply requested required reserved resources result retried retry reveal
-    review root rows run running said save schema secret self send seq servers set settings settled severity since spec stands start
+    duration review root rows run running said save schema secret self send seq servers set settings settled severity since spec stands start
     started status strays take taken text timed transition unavailable unsealed until url updated usage usd used value verify
     version view when whole why woken work
     """.split()  # noqa: SIM905 (a paragraph is read, a hundred quoted words are not)

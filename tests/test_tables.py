@@ -151,7 +151,7 @@ def test_sealing_is_decided_for_every_method_of_the_store(name: str) -> None:
 
 
 def test_a_process_that_may_die_knows_of_every_method_of_the_store_whether_it_changes_something() -> None:
-    assert READS | WRITES | {"keeps_snapshots", "access", "deployments", "deliveries"} == PORT
+    assert READS | WRITES | {"clock", "keeps_snapshots", "access", "deployments", "deliveries"} == PORT
     assert not READS & WRITES
 
 

@@ -19,7 +19,6 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.planner.script import ScriptedPlanner
 from engine.ports.store import Store
-from engine.runtime.clock import TrioClock
 from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -119,7 +118,7 @@ async def run(mode: str, sessions: int, steps: int, folder: Path) -> None:
     # without a key of the log no snapshot is kept
     key = LogKey((bytes(range(32)),)) if mode == "resume" else None
     async with open_store(path, key) as store:
-        engine = Runner(store, TrioClock(), planner=script(steps))
+        engine = Runner(store, planner=script(steps))
 
         async def one(number: int) -> None:
             opening = Opening("bot", "refund", {"tenant": "acme", "n": str(number)})

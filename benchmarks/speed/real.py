@@ -14,7 +14,6 @@ import trio
 
 from benchmarks.speed.work import Meter, stored, tell
 from engine.bundle.load import load_directory
-from engine.runtime.clock import TrioClock
 from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -33,7 +32,7 @@ async def run(sessions: int, folder: Path) -> None:
     bundle = load_directory(folder).bundle
     assert bundle is not None
     tune_gc()
-    async with open_store(folder / "engine.db") as store, Runner(store, TrioClock()) as engine:
+    async with open_store(folder / "engine.db") as store, Runner(store) as engine:
         limit = trio.CapacityLimiter(AT_ONCE)
 
         async def one(number: int) -> None:

@@ -141,7 +141,6 @@ async def open_engine(
     root: str | Path | None = None,
     log_key: LogKey | None = None,
     secrets: Secrets | None = None,
-    clock: Clock | None = None,
     planner: Planner | None = None,
     adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None = None,
 ) -> AsyncIterator[AsyncioEngine]:
@@ -161,7 +160,6 @@ async def open_engine(
             root=root,
             log_key=log_key,
             secrets=secrets,
-            clock=clock,
             planner=planner_in_loop(planner, thread),
             adapters=adapters_in_loop(adapters, thread),
         )

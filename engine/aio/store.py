@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from engine.aio.deliveries import ThreadDeliveries
 from engine.aio.deployments import ThreadDeployments
 from engine.aio.thread import ThreadContext, hold, open_thread
 from engine.api import stores
+from engine.ports.clock import Clock
 from engine.ports.records import AppendResult, Claim, Head, InboxPage, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.store import Store
 from engine.session.state.event import Event
@@ -24,6 +25,11 @@ class ThreadStore:
 
     def __init__(self, context: ThreadContext[Store]) -> None:
         self.context = context
+
+    @property
+    def clock(self) -> Clock:
+        """See `ports.Store`."""
+        return self.context.value.clock
 
     @property
     def access(self) -> ThreadAccess:
@@ -45,11 +51,9 @@ class ThreadStore:
         """See `ports.Store`."""
         return self.context.value.keeps_snapshots
 
-    async def lease_job(
-        self, owner: str, now: datetime, until: datetime, *, but: Collection[str] = ()
-    ) -> JobLease | None:
+    async def lease_job(self, owner: str, duration: timedelta, *, but: Collection[str] = ()) -> JobLease | None:
         """See `ports.Queue`."""
-        return await self.context.call(partial(self.context.value.lease_job, owner, now, until, but=but))
+        return await self.context.call(partial(self.context.value.lease_job, owner, duration, but=but))
 
     async def release_job(self, lease: JobLease) -> None:
         """See `ports.Queue`."""
@@ -59,9 +63,9 @@ class ThreadStore:
         """See `ports.Queue`."""
         return await self.context.call(partial(self.context.value.damaged_jobs))
 
-    async def renew_job(self, lease: JobLease, until: datetime) -> bool:
+    async def renew_job(self, lease: JobLease, duration: timedelta) -> bool:
         """See `ports.Queue`."""
-        return await self.context.call(partial(self.context.value.renew_job, lease, until))
+        return await self.context.call(partial(self.context.value.renew_job, lease, duration))
 
     async def next_job_at(self) -> datetime | None:
         """See `ports.Queue`."""
@@ -120,17 +124,17 @@ class ThreadStore:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.snapshot, session_id, version))
 
-    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
+    async def renew(self, leases: Sequence[Lease], duration: timedelta) -> None:
         """See `ports.Store`."""
-        return await self.context.call(partial(self.context.value.renew, leases, until))
+        return await self.context.call(partial(self.context.value.renew, leases, duration))
 
     async def release(self, lease: Lease) -> None:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.release, lease))
 
-    async def due_sessions(self, now: datetime) -> list[str]:
+    async def due_sessions(self) -> list[str]:
         """See `ports.Store`."""
-        return await self.context.call(partial(self.context.value.due_sessions, now))
+        return await self.context.call(partial(self.context.value.due_sessions))
 
     async def sessions(
         self,
@@ -232,8 +236,10 @@ class ThreadStore:
 
 
 @asynccontextmanager
-async def open_store(url: str, key: LogKey | None = None, *, make: bool = True) -> AsyncIterator[Store]:
+async def open_store(
+    url: str, key: LogKey | None = None, *, make: bool = True, clock: Clock | None = None
+) -> AsyncIterator[Store]:
     """See `engine.open_store`.  Raises BadStoreUrl, StoreFault, NewerStore."""
-    opened = partial(stores.open_store, url, key, make=make)
+    opened = partial(stores.open_store, url, key, make=make, clock=clock)
     async with open_thread() as thread, hold(thread, opened) as context:
         yield ThreadStore(context)

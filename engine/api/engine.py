@@ -22,7 +22,6 @@ from engine.ports.records import RequestRow, SessionRow
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.ports.tool import ToolAdapter
-from engine.runtime.clock import TrioClock
 from engine.runtime.errors import NotAllowed
 from engine.runtime.opening import Opening
 from engine.runtime.refusal import refusal
@@ -192,7 +191,6 @@ async def open_engine(
     root: str | Path | None = None,
     log_key: LogKey | None = None,
     secrets: Secrets | None = None,
-    clock: Clock | None = None,
     planner: Planner | None = None,
     adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None = None,
 ) -> AsyncIterator[Engine]:
@@ -206,10 +204,10 @@ async def open_engine(
             session = await engine.start(bundle, message="I was charged twice", attributes={"tenant": "acme"})
     """
     if isinstance(store, str):
-        async with open_url(store, log_key) as opened, _running(opened, root, secrets, clock, planner, adapters) as one:
+        async with open_url(store, log_key) as opened, _running(opened, root, secrets, planner, adapters) as one:
             yield one
     else:
-        async with _running(store, root, secrets, clock, planner, adapters) as one:
+        async with _running(store, root, secrets, planner, adapters) as one:
             yield one
 
 
@@ -218,14 +216,12 @@ async def _running(
     store: Store,
     root: str | Path | None,
     secrets: Secrets | None,
-    clock: Clock | None,
     planner: Planner | None,
     adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None,
 ) -> AsyncIterator[Engine]:
     news = News()
     runner = Runner(
         store,
-        clock or TrioClock(),
         root=Path(root) if root is not None else None,
         secrets=secrets,
         planner=planner,

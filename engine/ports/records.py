@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.errors import EngineError
@@ -78,7 +78,7 @@ class HeldSession:
 
 @dataclass(frozen=True, slots=True)
 class JobLease:
-    """The right to run a job until a moment, unless it is renewed; `epoch` counts the leases of this job."""
+    """The right to run a job for a while, unless it is renewed; `epoch` counts the leases of this job."""
 
     job_id: str
     session_id: str
@@ -118,20 +118,19 @@ AppendResult = Appended | Conflict | Fenced | HeldKey | ExpiredKey | FullMeter |
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to drive a session until a moment, unless it is renewed."""
+    """The right to drive a session for a while, unless it is renewed; the store's clock says for how long."""
 
     session_id: str
     owner: str
     epoch: int
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A lease that an append takes with it, unless at `now` another owner's is live."""
+    """A lease that an append takes with it, unless another owner's is live; it holds for a while from then on."""
 
     lease: Lease
-    now: datetime
+    duration: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from engine.ports.access import AccessStore
+from engine.ports.clock import Clock
 from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
 from engine.ports.queue import Queue
@@ -46,7 +47,16 @@ OpenPast = Callable[[], AbstractAsyncContextManager[PastSessions]]
 
 
 class Store(PastSessions, Queue, Protocol):
-    """Keeps sessions.  Whatever it says it has appended survives a crash of the machine."""
+    """Keeps sessions.  Whatever it says it has appended survives a crash of the machine.
+
+    Its clock is that of all who work with it: leases, deadlines and the times of events go by it, whatever the clocks
+    of their machines say.
+    """
+
+    @property
+    def clock(self) -> Clock:
+        """The time as the store has it."""
+        ...
 
     @property
     def access(self) -> AccessStore:
@@ -112,15 +122,18 @@ class Store(PastSessions, Queue, Protocol):
         """The newest state of that version, if it is the one that was kept for this log; else None."""
         ...
 
-    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
-        """Prolong those of the leases that are not lost or given back; `heads` tells of a newer epoch."""
+    async def renew(self, leases: Sequence[Lease], duration: timedelta) -> None:
+        """Have those of the leases last so long from now on that are not lost or given back.
+
+        `heads` tells of a newer epoch.
+        """
         ...
 
     async def release(self, lease: Lease) -> None:
         """Let go of a session; does nothing if the lease is lost."""
         ...
 
-    async def due_sessions(self, now: datetime) -> list[str]:
+    async def due_sessions(self) -> list[str]:
         """Sessions that nobody drives and that something has to be done for: left running, or a request expired."""
         ...
 

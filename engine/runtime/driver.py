@@ -41,7 +41,7 @@ from engine.ports.resources import EnvironmentFault
 from engine.ports.store import Store
 from engine.runtime.effect_runner import EffectRunner
 from engine.runtime.errors import LeaseLost, unwrapped
-from engine.runtime.lease_keeper import LeaseKeeper
+from engine.runtime.lease_keeper import LEASE, LeaseKeeper
 from engine.runtime.state_loader import keep_state
 from engine.session.decide.decide import decide_draft
 from engine.session.decide.draft import Draft, OverlayBundles
@@ -110,6 +110,7 @@ class Driver:
         self.left = False
         self.again = False
         self.lease = lease
+        self.good_until = 0.0
         self.state = state
 
     @property
@@ -163,12 +164,13 @@ class Driver:
 
     async def _append_first(self, draft: Draft) -> AppendResult:
         after = 0 if self._unsaved else self.state.seq
+        self.good_until = trio.current_time() + LEASE.total_seconds()
         self.left = self._leaves(draft.state) and draft.events[-1].kind is not EventKind.SESSION_CLAIMED
         return await self._store.append(
             self.state.session_id,
             after,
             (*self._unsaved, *draft.events),
-            take=Claim(self.lease, self._clock.now()),
+            take=Claim(self.lease, LEASE),
             release_lease=self.left,
         )
 

@@ -41,10 +41,12 @@ class LiveElsewhere(EngineError):
 
 
 class LeaseLost(EngineError):
-    """Another driver took the session over."""
+    """Another driver took the session over, or may have: the store did not confirm the lease in time."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"session {session_id} was taken over by another driver")
+        super().__init__(
+            f"session {session_id} was taken over by another driver, or its lease was not confirmed in time"
+        )
 
 
 class BundleUnavailable(EngineError):

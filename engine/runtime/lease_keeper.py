@@ -8,9 +8,9 @@ whose epoch is higher.  The store refuses every append of the lower epoch, so th
 lease and only one writes.  Renewing spares others the waiting; it is never what keeps a session safe.
 
 What can go wrong: the process stands still for longer than a lease (somebody takes its sessions, and it finds out at
-its next look or append); the store can't be reached (the same); the clocks of two machines differ by more than a
-lease (a session may be taken from a driver that lives, which then loses it: work is done again under its key, and
-nothing twice).
+its next look or append); the store can't be reached (its drivers stop while nobody else can have their sessions yet).
+How long a lease lasts the store's clock says; a process counts it by its own from before it asked for it, so that no
+two clocks have to agree.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import Protocol
 
 import trio
 
-from engine.ports.clock import Clock
 from engine.ports.records import Lease
 from engine.ports.store import Store
 
 LEASE = timedelta(seconds=10)
+# what runs under a lease that nobody confirms is cut so long before others can have it, in seconds
+GRACE = 2.0
 RENEW_EVERY = 3.0
 LOOK_EVERY = 1.0
 
@@ -35,6 +36,11 @@ class LeaseHolder(Protocol):
     @property
     def lease(self) -> Lease:
         """The lease that it drives under."""
+        ...
+
+    @property
+    def good_until(self) -> float:
+        """Until when the lease that it took is ours for certain, by Trio's clock."""
         ...
 
     @property
@@ -54,11 +60,11 @@ class LeaseHolder(Protocol):
 class LeaseKeeper:
     """The drivers of a process, by session."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
         self._turn = trio.Lock()
         self._drivers: dict[str, LeaseHolder] = {}
+        self._good_until: dict[str, float] = {}
         self._look_at = 0.0
         self._renew_at = 0.0
 
@@ -69,24 +75,38 @@ class LeaseKeeper:
             self._look_at = trio.current_time() + LOOK_EVERY
             self._renew_at = trio.current_time() + RENEW_EVERY
         self._drivers[session_id] = driver
+        self._good_until[session_id] = driver.good_until
         try:
             async with self._turn:
                 while True:
                     await trio.sleep_until(self._look_at)
                     # whoever has the turn finishes its look, however soon its own session ends
-                    with trio.move_on_after(RENEW_EVERY, shield=True):
+                    with trio.CancelScope(deadline=self._answer_by(), shield=True):
                         await self._look()
+                    self._let_go()
         finally:
             if self._drivers.get(session_id) is driver:
-                del self._drivers[session_id]
+                del self._drivers[session_id], self._good_until[session_id]
+
+    def _answer_by(self) -> float:
+        """How long a look may take: one that began too late, after a standstill, gets a moment all the same."""
+        now = trio.current_time()
+        return max(now + LOOK_EVERY, min(now + RENEW_EVERY, min(self._good_until.values(), default=now) - GRACE))
+
+    def _let_go(self) -> None:
+        """Stop those whose leases nobody has confirmed for too long: others can have them soon."""
+        for session_id, good_until in self._good_until.items():
+            if trio.current_time() >= good_until - GRACE:
+                self._drivers[session_id].lose()
 
     async def _look(self) -> None:
         now = trio.current_time()
         self._look_at = now + LOOK_EVERY
+        renewed: dict[str, Lease] = {}
         if now >= self._renew_at:
             self._renew_at = now + RENEW_EVERY
-            leases = [driver.lease for driver in self._drivers.values()]
-            await self._store.renew(leases, self._clock.now() + LEASE)
+            renewed = {id_: driver.lease for id_, driver in self._drivers.items()}
+            await self._store.renew(list(renewed.values()), LEASE)
         heads = await self._store.heads(list(self._drivers))
         for session_id, (seq, epoch) in heads.items():
             driver = self._drivers.get(session_id)
@@ -94,5 +114,8 @@ class LeaseKeeper:
                 continue
             if epoch > driver.lease.epoch:
                 driver.lose()
-            elif seq > driver.seq:
+                continue
+            if renewed.get(session_id) == driver.lease:
+                self._good_until[session_id] = now + LEASE.total_seconds()
+            if seq > driver.seq:
                 driver.nudge()

@@ -7,10 +7,11 @@ neither is no `Store` to mypy, and fails a test.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.ports.access import AccessStore
+from engine.ports.clock import Clock
 from engine.ports.deliveries import DeliveryStore
 from engine.ports.deployments import DeploymentStore
 from engine.ports.records import Head, InboxPage, JobLease, JobRow, Lease, RequestRow, SessionRow
@@ -22,6 +23,11 @@ class PassThrough:
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
+
+    @property
+    def clock(self) -> Clock:
+        """See `ports.Store`."""
+        return self._inner.clock
 
     @property
     def access(self) -> AccessStore:
@@ -43,11 +49,9 @@ class PassThrough:
         """See `ports.Store`."""
         return self._inner.keeps_snapshots
 
-    async def lease_job(
-        self, owner: str, now: datetime, until: datetime, *, but: Collection[str] = ()
-    ) -> JobLease | None:
+    async def lease_job(self, owner: str, duration: timedelta, *, but: Collection[str] = ()) -> JobLease | None:
         """See `ports.Queue`."""
-        return await self._inner.lease_job(owner, now, until, but=but)
+        return await self._inner.lease_job(owner, duration, but=but)
 
     async def release_job(self, lease: JobLease) -> None:
         """See `ports.Queue`."""
@@ -57,9 +61,9 @@ class PassThrough:
         """See `ports.Queue`."""
         return await self._inner.damaged_jobs()
 
-    async def renew_job(self, lease: JobLease, until: datetime) -> bool:
+    async def renew_job(self, lease: JobLease, duration: timedelta) -> bool:
         """See `ports.Queue`."""
-        return await self._inner.renew_job(lease, until)
+        return await self._inner.renew_job(lease, duration)
 
     async def next_job_at(self) -> datetime | None:
         """See `ports.Queue`."""
@@ -89,17 +93,17 @@ class PassThrough:
         """See `ports.Store`."""
         return await self._inner.snapshot(session_id, version)
 
-    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
+    async def renew(self, leases: Sequence[Lease], duration: timedelta) -> None:
         """See `ports.Store`."""
-        await self._inner.renew(leases, until)
+        await self._inner.renew(leases, duration)
 
     async def release(self, lease: Lease) -> None:
         """See `ports.Store`."""
         await self._inner.release(lease)
 
-    async def due_sessions(self, now: datetime) -> list[str]:
+    async def due_sessions(self) -> list[str]:
         """See `ports.Store`."""
-        return await self._inner.due_sessions(now)
+        return await self._inner.due_sessions()
 
     async def sessions(
         self,

@@ -30,7 +30,7 @@ from engine.runtime.effect_runner import EffectRunner, random_fraction
 from engine.runtime.erasure import BY as ERASED
 from engine.runtime.errors import LiveElsewhere, NotAllowed, not_recorded
 from engine.runtime.host_secrets import HostSecrets
-from engine.runtime.lease_keeper import LEASE, LeaseKeeper
+from engine.runtime.lease_keeper import LeaseKeeper
 from engine.runtime.opening import Opening, _absolute, _chain, check_stands, new_session_id
 from engine.runtime.person_keys import PersonKeys, person_keys
 from engine.runtime.redaction import Redaction
@@ -63,7 +63,6 @@ class Runner:
     def __init__(
         self,
         store: Store,
-        clock: Clock,
         *,
         root: Path | None = None,
         adapters: Callable[[Bundle, Clock], Callable[[Tool], ToolAdapter]] | None = None,
@@ -87,12 +86,12 @@ class Runner:
         self._on_partial = on_partial
         self.bundles = Bundles(store)
         store = self._store = self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
-        self._clock = clock
+        self._clock = clock = store.clock
         self._root = root
         self._adapters = adapters
         self._planner = planner
         self._tell_event = on_event
-        self.context = DriverContext(store, clock, LeaseKeeper(store, clock), self._on_event, self.bundles.overlays)
+        self.context = DriverContext(store, clock, LeaseKeeper(store), self._on_event, self.bundles.overlays)
         self._hands: dict[str, EffectRunner] = {}
         self._equipped: set[tuple[str | None, ...]] = set()
         self._drivers: dict[str, Driver] = {}
@@ -285,7 +284,7 @@ class Runner:
         owner = f"{self.name}:{random_hex(4)}"
         epoch = state.epoch
         while True:
-            lease = Lease(session_id, owner, epoch + 1, self._clock.now() + LEASE)
+            lease = Lease(session_id, owner, epoch + 1)
             driver = Driver(self.context, self.effect_runner(bundle), lease, state, root, unsaved)
             with trio.CancelScope(shield=True):
                 # whether it was taken has to be known, or nobody would give it back

@@ -16,6 +16,7 @@ from engine.ports.store import Store
 from engine.runtime.driver import DriverContext
 from engine.runtime.effect_runner import EffectRunner
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, unwrapped
+from engine.runtime.lease_keeper import GRACE, LEASE
 from engine.runtime.person_keys import KeyDestroyed
 from engine.runtime.runner import Runner
 from engine.session.decide.decide import decide_job_draft
@@ -27,7 +28,6 @@ from engine.session.state.state import State
 from engine.spec.bundle import Bundle
 from engine.tool.databases import MissingRoot
 
-LEASE = timedelta(seconds=10)
 BEAT_EVERY = 2.0
 LOOK_EVERY = 1.0
 # sessions that one worker drives at once
@@ -56,13 +56,23 @@ class UnforeseenFault(EngineError):
 class JobRun:
     """One job under one lease, from its gate to its end."""
 
-    def __init__(self, context: DriverContext, hands: EffectRunner, lease: JobLease, state: State, root: str) -> None:
+    def __init__(
+        self,
+        context: DriverContext,
+        hands: EffectRunner,
+        lease: JobLease,
+        good_until: float,
+        state: State,
+        root: str,
+    ) -> None:
+        """The lease is good for certain until a moment of Trio's clock."""
         self._store = context.store
         self._clock = context.clock
         self._on_event = context.on_event
         self._hands = hands
         self._overlays_of = context.overlays
         self._lease = lease
+        self._good_until = good_until
         self._root = root
         self._state = state
         self._lost = False
@@ -133,14 +143,24 @@ class JobRun:
         """Keep the lease, and heed a session that was cancelled meanwhile."""
         while True:
             await trio.sleep(BEAT_EVERY)
-            if not await self._store.renew_job(self._lease, self._clock.now() + LEASE):
+            if not await self._renewed():
                 self._lost = True
                 self._running.cancel()
+                return
             ((seq, _),) = (await self._store.heads([self._lease.session_id])).values()
             if seq > self._state.seq:
                 await self._catch_up()
                 if self._state.calls[self._lease.call_id].cancelled is not None:
                     self._running.cancel()
+
+    async def _renewed(self) -> bool:
+        """Whether the lease is ours for certain; it counts from before it was asked for."""
+        sent = trio.current_time()
+        with trio.move_on_at(self._good_until - GRACE):
+            if await self._store.renew_job(self._lease, LEASE):
+                self._good_until = sent + LEASE.total_seconds()
+                return True
+        return False
 
     async def _say(self, reply: inputs.Input) -> None:
         while not self._lost:
@@ -231,7 +251,7 @@ class Worker:
         """Start what is due; whether there was anything."""
         found = False
         now = self._clock.now()
-        for session_id in await self._store.due_sessions(now):
+        for session_id in await self._store.due_sessions():
             if len(self._driving) >= MOST_DRIVEN:
                 break  # some end before others begin
             if session_id not in self._driving and not self._pauses(session_id, now):
@@ -243,15 +263,15 @@ class Worker:
                 damaged = DamagedRow(job.session_id, "jobs", f"{job.id}: {job.problem}")
                 self._trouble(job.session_id, damaged, job.id)
         while self._limit.available_tokens:
-            now = self._clock.now()
+            now, sent = self._clock.now(), trio.current_time()
             paused = [id_ for id_ in self._pause_until if self._pauses(id_, now)]
-            lease = await self._store.lease_job(self._engine.name, now, now + LEASE, but=paused)
+            lease = await self._store.lease_job(self._engine.name, LEASE, but=paused)
             if lease is None:
                 break
             found = True
             # taken here, so that no more are leased than can run
             self._limit.acquire_on_behalf_of_nowait(lease)
-            nursery.start_soon(self._run, lease)
+            nursery.start_soon(self._run, lease, sent + LEASE.total_seconds())
         return found
 
     def _pauses(self, id_: str, now: datetime) -> bool:
@@ -270,7 +290,7 @@ class Worker:
             self._told[id_] = str(error)
             self._on_trouble(session_id, error)
 
-    async def _run(self, lease: JobLease) -> None:
+    async def _run(self, lease: JobLease, good_until: float) -> None:
         run: JobRun | None = None
         try:
             state = await self._engine.load(lease.session_id)
@@ -278,7 +298,7 @@ class Worker:
                 return
             bundle: Bundle = await self._engine.bundle_of(state)
             root = await self._engine.ready_for(state, bundle, lease.call_id)
-            run = JobRun(self._reins, self._engine.effect_runner(bundle), lease, state, root)
+            run = JobRun(self._reins, self._engine.effect_runner(bundle), lease, good_until, state, root)
             self._running.add(run)
             try:
                 await run.run()
@@ -312,7 +332,7 @@ class Worker:
                 raise DamagedRow(lease.session_id, "jobs", told)
             return True
         # both are written in one transaction: who has the lease still finds that the queue was changed apart
-        if await self._store.renew_job(lease, self._clock.now() + LEASE):
+        if await self._store.renew_job(lease, LEASE):
             raise DamagedRow(lease.session_id, "jobs", f"{lease.job_id}: the log has no such job that is to be run")
         return False
 
@@ -321,7 +341,7 @@ class Worker:
             await self._engine.drive(session_id, wait=False)
             self.done.sessions += 1
             self._resume(session_id)
-            if session_id in await self._store.due_sessions(self._clock.now()):
+            if session_id in await self._store.due_sessions():
                 self._pause_until[session_id] = self._clock.now() + PAUSE
         except LiveElsewhere:
             # another worker was first, and while its lease lives the session is not due

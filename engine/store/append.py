@@ -63,6 +63,7 @@ class Append:
     take: Claim | None
     release_lease: bool
     job: JobLease | None
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _overtaken(
     if take is None:
         return None
     until = moment(stands.lease_until)
-    if until is not None and stands.owner is not None and stands.owner != take.lease.owner and until > take.now:
+    if until is not None and stands.owner is not None and stands.owner != take.lease.owner and until > wanted.now:
         return HeldSession(stands.owner, until)
     return Conflict(stands.seq) if take.lease.epoch <= stands.epoch else None
 
@@ -155,7 +156,7 @@ def _write(
     newest, owner, lease_until = stands.epoch, stands.owner, stands.lease_until
     if wanted.take is not None:
         lease = wanted.take.lease
-        newest, owner, lease_until = lease.epoch, lease.owner, timestamp(lease.until)
+        newest, owner, lease_until = lease.epoch, lease.owner, timestamp(wanted.now + wanted.take.duration)
     if wanted.release_lease:
         owner = lease_until = None
     state, outcome = stands.state, stands.outcome

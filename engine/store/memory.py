@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from engine.language.arithmetic import add, total
 from engine.ports import records as stored
+from engine.ports.clock import Clock
 from engine.ports.records import (
     ERASED,
     FREE,
@@ -39,6 +40,7 @@ from engine.store.memory_deliveries import MemoryDeliveries
 from engine.store.memory_deployments import MemoryDeployments
 from engine.store.memory_lists import about, by_deadline, request_rows, session_rows
 from engine.store.memory_queue import MemoryQueue
+from engine.store.memory_rows import KeptKey, LiveLease, MemorySession, MeterAddition
 from engine.store.projection import (
     ClaimKey,
     CloseRequest,
@@ -54,47 +56,17 @@ from engine.store.projection import (
     changes,
     generation_of,
 )
-
-
-@dataclass(slots=True)
-class _MemorySession:
-    row: SessionRow
-    segments: list[chain.Segment] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    epoch: int = 0
-    lease: Lease | None = None
-
-
-@dataclass(slots=True)
-class _Key:
-    holder: str
-    status: str
-    output: Any
-    compared: Any
-    until: datetime | None
-    expired: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Addition:
-    key: str
-    holder: str
-    amount: Any
-    at: datetime
-    settled: bool = False
-
-    def counts(self, since: datetime | None) -> bool:
-        return not self.settled or since is None or self.at > since
+from engine.trio_clock import TrioClock
 
 
 class MemoryStore(MemoryQueue):
     """Keeps everything until the process ends."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._sessions: dict[str, _MemorySession] = {}
-        self._keys: dict[str, _Key] = {}
-        self._added: list[_Addition] = []
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock or TrioClock())
+        self._sessions: dict[str, MemorySession] = {}
+        self._keys: dict[str, KeptKey] = {}
+        self._added: list[MeterAddition] = []
         self._requests: dict[str, RequestRow] = {}
         self._snapshots: dict[str, tuple[str, str]] = {}
         self._bundles: dict[str, dict[str, bytes]] = {}
@@ -129,8 +101,8 @@ class MemoryStore(MemoryQueue):
             return Conflict(seq)
         if job is not None and not self.holds(job):
             return Fenced(newest)
-        live = session.lease if session else None
-        if take is not None and live is not None and live.until > take.now and live.owner != take.lease.owner:
+        live, now = session.lease if session else None, self.clock.now()
+        if take is not None and live is not None and live.until > now and live.owner != take.lease.owner:
             return HeldSession(live.owner, live.until)
         if take is not None and take.lease.epoch <= newest:
             return Conflict(seq)
@@ -138,13 +110,14 @@ class MemoryStore(MemoryQueue):
         if held is not None:
             return held
         if session is None:
-            session = self._sessions[session_id] = _MemorySession(_new_row(events[0]))
+            session = self._sessions[session_id] = MemorySession(_new_row(events[0]))
         previous = session.segments[-1].hash if session.segments else chain.GENESIS
         session.segments.append(chain.seal(events, previous))
         session.events += events
         session.row = replace(session.row, seq=events[-1].seq, updated_at=events[-1].at)
         if take is not None:
-            session.epoch, session.lease = take.lease.epoch, take.lease
+            session.epoch = take.lease.epoch
+            session.lease = LiveLease(take.lease.owner, now + take.duration)
         if release_lease:
             session.lease = None
         self._project(session, events)
@@ -155,7 +128,7 @@ class MemoryStore(MemoryQueue):
         return total(entry.amount for entry in self._added if entry.key == key and entry.counts(since))
 
     def _refused(self, events: Sequence[Event]) -> HeldKey | ExpiredKey | FullMeter | None:
-        added: list[_Addition] = []
+        added: list[MeterAddition] = []
         claimed: dict[str, str] = {}
         for change in changes(events):
             if isinstance(change, Reserve):
@@ -166,7 +139,7 @@ class MemoryStore(MemoryQueue):
                 )
                 if add(used, change.amount) > change.limit:
                     return FullMeter(change.holder, change.meter, used, change.limit)
-                added.append(_Addition(change.key, change.holder, change.amount, change.at))
+                added.append(MeterAddition(change.key, change.holder, change.amount, change.at))
             if isinstance(change, ClaimKey) and claimed.setdefault(change.key, change.holder) != change.holder:
                 return HeldKey(change.key, IN_FLIGHT, None, claimed[change.key])
             if isinstance(change, ClaimKey) and change.key in self._keys:
@@ -180,13 +153,13 @@ class MemoryStore(MemoryQueue):
                     return ExpiredKey(change.key, generation)
         return None
 
-    def _project(self, session: _MemorySession, events: Sequence[Event]) -> None:
+    def _project(self, session: MemorySession, events: Sequence[Event]) -> None:
         for change in changes(events):
             match change:
                 case ClaimKey(key, holder):
-                    self._keys[key] = _Key(holder, IN_FLIGHT, None, change.compared, change.until, change.generation)
+                    self._keys[key] = KeptKey(holder, IN_FLIGHT, None, change.compared, change.until, change.generation)
                 case Reserve():
-                    self._added.append(_Addition(change.key, change.holder, change.amount, change.at))
+                    self._added.append(MeterAddition(change.key, change.holder, change.amount, change.at))
                 case SettleMeters(holder, keep):
                     own = [entry for entry in self._added if entry.holder == holder]
                     self._added = [entry for entry in self._added if entry.holder != holder]
@@ -217,7 +190,7 @@ class MemoryStore(MemoryQueue):
                 case _:
                     assert_never(change)
 
-    def _get(self, session_id: str) -> _MemorySession:
+    def _get(self, session_id: str) -> MemorySession:
         try:
             return self._sessions[session_id]
         except KeyError:
@@ -241,8 +214,9 @@ class MemoryStore(MemoryQueue):
         of, text = self._snapshots.get(session_id, ("", ""))
         return text if of == version else None
 
-    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
+    async def renew(self, leases: Sequence[Lease], duration: timedelta) -> None:
         """See `ports.Store`."""
+        until = self.clock.now() + duration
         for lease in leases:
             session = self._get(lease.session_id)
             if session.epoch == lease.epoch and session.lease is not None:
@@ -258,8 +232,9 @@ class MemoryStore(MemoryQueue):
         """See `ports.Store`."""
         return list(self._sessions)
 
-    async def due_sessions(self, now: datetime) -> list[str]:
+    async def due_sessions(self) -> list[str]:
         """See `ports.Store`."""
+        now = self.clock.now()
         due = {
             row.session_id
             for row in self._requests.values()

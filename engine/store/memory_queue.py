@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from engine.ports.clock import Clock
 from engine.ports.records import JobLease, JobRow
 from engine.store.projection import Enqueue, MoveJob
 
@@ -13,7 +14,8 @@ from engine.store.projection import Enqueue, MoveJob
 class MemoryQueue:
     """See `ports.Queue`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self._jobs: dict[str, JobRow] = {}
 
     def put(self, session_id: str, change: Enqueue) -> None:
@@ -56,17 +58,16 @@ class MemoryQueue:
         row = self._jobs.get(lease.job_id)
         return row is not None and row.status == "leased" and row.epoch == lease.epoch
 
-    async def lease_job(
-        self, owner: str, now: datetime, until: datetime, *, but: Collection[str] = ()
-    ) -> JobLease | None:
+    async def lease_job(self, owner: str, duration: timedelta, *, but: Collection[str] = ()) -> JobLease | None:
         """See `ports.Queue`."""
+        now = self.clock.now()
         due = [
             row for row in self._jobs.values() if (at := _due_at(row)) is not None and at <= now and row.id not in but
         ]
         if not due:
             return None
         row = min(due, key=lambda row: (row.run_at, row.id))
-        self._jobs[row.id] = replace(row, status="leased", owner=owner, lease_until=until, epoch=row.epoch + 1)
+        self._jobs[row.id] = replace(row, status="leased", owner=owner, lease_until=now + duration, epoch=row.epoch + 1)
         return JobLease(row.id, row.session_id, row.call_id, owner, row.epoch + 1)
 
     async def release_job(self, lease: JobLease) -> None:
@@ -79,11 +80,11 @@ class MemoryQueue:
         """See `ports.Queue`: nobody else writes here."""
         return []
 
-    async def renew_job(self, lease: JobLease, until: datetime) -> bool:
+    async def renew_job(self, lease: JobLease, duration: timedelta) -> bool:
         """See `ports.Queue`."""
         if not self.holds(lease):
             return False
-        self._jobs[lease.job_id] = replace(self._jobs[lease.job_id], lease_until=until)
+        self._jobs[lease.job_id] = replace(self._jobs[lease.job_id], lease_until=self.clock.now() + duration)
         return True
 
     async def next_job_at(self) -> datetime | None:

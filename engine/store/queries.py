@@ -213,6 +213,18 @@ def read_log(
         raise stored.CorruptLog(session_id, str(error)) from None
 
 
+def stored_log(
+    connection: sqlite3.Connection, session_id: str, after: int
+) -> tuple[StoredHead, chain.SegmentPlace, list[chain.Segment]]:
+    """A session's head, what is stored behind an event, and the place that this follows on."""
+    head = head_of(connection, session_id)
+    segments = segments_of(connection, session_id, after)
+    if segments:
+        return head, place_before(connection, session_id, segments[0].first), segments
+    # nothing is behind the head itself
+    return head, head.place if after >= head.place.seq > 0 else chain.START, segments
+
+
 def whole_log(connection: sqlite3.Connection, session_id: str, voucher: Voucher | None) -> list[Event]:
     """All events of a session; raises UnknownSession, CorruptLog."""
     head = head_of(connection, session_id)

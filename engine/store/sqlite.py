@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ import zstandard
 
 from engine.language.value import timestamp
 from engine.ports import records as stored
+from engine.ports.clock import Clock
 from engine.ports.records import AppendResult, Claim, Head, InboxPage, JobLease, JobRow, Lease, RequestRow, SessionRow
 from engine.ports.resources import LOG_KEY
 from engine.session.state.event import Event
@@ -29,9 +30,7 @@ from engine.store.erase import erase
 from engine.store.file import empty_wal, opened
 from engine.store.log_key import HeadSeal, LogKey, Voucher
 from engine.store.queries import (
-    StoredHead,
     bundle_files,
-    head_of,
     inbox_page,
     one_moment,
     place_before,
@@ -39,22 +38,27 @@ from engine.store.queries import (
     request_of,
     request_rows,
     rows_about,
-    segments_of,
     session_ids,
     session_rows,
+    stored_log,
 )
 from engine.store.rows import SESSION, session_row
 from engine.store.strays import file_problems, store_id, strays
-from engine.store.verify import erased_of, problems
+from engine.store.verify import erased_of, problems, sealed_head
 from engine.store.wake import WakeSender
 from engine.store.writer import CommitWriter
+from engine.trio_clock import TrioClock
 
 T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True) -> AsyncIterator[SqliteStore]:
+async def open_store(
+    path: Path, key: LogKey | None = None, *, make: bool = True, clock: Clock | None = None
+) -> AsyncIterator[SqliteStore]:
     """The store in a file, which is made if it may be, open for the length of the context; a key vouches for it.
+
+    Its clock is the machine's, unless another is given.
 
     Raises UnidentifiedStore where there is a key and the store has no id that heads are sealed for.
     """
@@ -65,8 +69,9 @@ async def open_store(path: Path, key: LogKey | None = None, *, make: bool = True
         with closing(WakeSender(path)) as sender:
             async with writer.working():
                 yield SqliteStore(
-                    writer, reading, voucher, check, stopped=stopped_at(reading), sender=sender, file=path
-                )
+                    writer, reading, voucher, check, stopped=stopped_at(reading), sender=sender, file=path,
+                    clock=clock or TrioClock(),
+                )  # fmt: skip
     finally:
         reading.close()
         writing.close()
@@ -85,8 +90,10 @@ class SqliteStore:
         stopped: str | None = None,
         sender: WakeSender | None = None,
         file: Path | None = None,
+        clock: Clock,
     ) -> None:
         """`check` raises where the file is not the one that was opened any more; one that is `stopped` only tells."""
+        self.clock = clock
         self._stopped = stopped
         self._sender = sender
         self._file = file
@@ -137,7 +144,7 @@ class SqliteStore:
     ) -> AppendResult:
         """See `ports.Store`."""
         self._check_released()
-        wanted = Append(session_id, after, events, epoch, take, release_lease, job)
+        wanted = Append(session_id, after, events, epoch, take, release_lease, job, self.clock.now())
         result = await self._writer.do(lambda connection: append(connection, wanted, self._voucher))
         if self._sender is not None and isinstance(result, stored.Appended):
             self._sender.tell(session_id)
@@ -149,7 +156,7 @@ class SqliteStore:
 
     async def load(self, session_id: str, after: int = 0) -> list[Event]:
         """See `ports.Store`."""
-        head, start, segments = await self._read(lambda c: _stored(c, session_id, after))
+        head, start, segments = await self._read(lambda c: stored_log(c, session_id, after))
         log = read_log(session_id, head, start, segments, self._voucher)
         return [event for event in log if event.seq > after]
 
@@ -198,10 +205,11 @@ class SqliteStore:
             return None
         return chain.unpacked(body)
 
-    async def renew(self, leases: Sequence[Lease], until: datetime) -> None:
+    async def renew(self, leases: Sequence[Lease], duration: timedelta) -> None:
         """See `ports.Store`."""
         sql = "UPDATE sessions SET lease_until = ? WHERE id = ? AND epoch = ? AND owner IS NOT NULL"
-        rows = [(timestamp(until), lease.session_id, lease.epoch) for lease in leases]
+        until = timestamp(self.clock.now() + duration)
+        rows = [(until, lease.session_id, lease.epoch) for lease in leases]
         await self._writer.do(lambda connection: connection.executemany(sql, rows))
 
     async def release(self, lease: Lease) -> None:
@@ -209,15 +217,13 @@ class SqliteStore:
         sql = "UPDATE sessions SET owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?"
         await self._writer.do(lambda connection: connection.execute(sql, (lease.session_id, lease.epoch)))
 
-    async def lease_job(
-        self, owner: str, now: datetime, until: datetime, *, but: Collection[str] = ()
-    ) -> JobLease | None:
+    async def lease_job(self, owner: str, duration: timedelta, *, but: Collection[str] = ()) -> JobLease | None:
         """See `ports.Queue`."""
-        next_at = await self.next_job_at()
+        now, next_at = self.clock.now(), await self.next_job_at()
         # most looks find nothing, and cost no commit
         if self._stopped is not None or next_at is None or next_at > now:
             return None
-        return await self._writer.do(lambda connection: queue.lease(connection, owner, now, until, but))
+        return await self._writer.do(lambda connection: queue.lease(connection, owner, now, now + duration, but))
 
     async def release_job(self, lease: JobLease) -> None:
         """See `ports.Queue`."""
@@ -227,8 +233,9 @@ class SqliteStore:
         """See `ports.Queue`."""
         return await self._read(queue.damaged)
 
-    async def renew_job(self, lease: JobLease, until: datetime) -> bool:
+    async def renew_job(self, lease: JobLease, duration: timedelta) -> bool:
         """See `ports.Queue`."""
+        until = self.clock.now() + duration
         return await self._writer.do(lambda connection: queue.renew(connection, lease, until))
 
     async def next_job_at(self) -> datetime | None:
@@ -247,10 +254,11 @@ class SqliteStore:
         """See `ports.Store`."""
         return await self._read(lambda connection: meter_used(connection, key, "", since))
 
-    async def due_sessions(self, now: datetime) -> list[str]:
+    async def due_sessions(self) -> list[str]:
         """See `ports.Store`."""
         if self._stopped is not None:
             return []
+        now = self.clock.now()
         return await self._read(lambda connection: queue.due_sessions(connection, now))
 
     async def sessions(
@@ -332,7 +340,7 @@ class SqliteStore:
         voucher = self._voucher
         if voucher is None:
             return [f"there is no key to seal with; give one in {LOG_KEY}"]
-        return await self._writer.do(lambda connection: _sealed(connection, session_id, voucher, unsealed))
+        return await self._writer.do(lambda connection: sealed_head(connection, session_id, voucher, unsealed))
 
     async def save_bundle(self, digest: str, files: Mapping[str, bytes], *, urgent: bool = False) -> None:
         """See `ports.Store`."""
@@ -367,30 +375,3 @@ class SqliteStore:
     async def load_bundle(self, digest: str) -> Mapping[str, bytes] | None:
         """See `ports.Store`."""
         return await self._read(lambda connection: bundle_files(connection, digest))
-
-
-def _stored(
-    connection: sqlite3.Connection, session_id: str, after: int
-) -> tuple[StoredHead, chain.SegmentPlace, list[chain.Segment]]:
-    """A session's head, what is stored behind an event, and the place that this follows on."""
-    head = head_of(connection, session_id)
-    segments = segments_of(connection, session_id, after)
-    if segments:
-        return head, place_before(connection, session_id, segments[0].first), segments
-    # nothing is behind the head itself
-    return head, head.place if after >= head.place.seq > 0 else chain.START, segments
-
-
-def _sealed(connection: sqlite3.Connection, session_id: str, voucher: Voucher, unsealed: bool) -> list[str]:
-    head = head_of(connection, session_id)
-    place = head.place
-    if head.seal is None and not unsealed:
-        return ["its head has no seal, and is not sealed; if you trust what it says: --unsealed"]
-    if head.seal is not None and not voucher.knows_head(head.seal, session_id, place.seq, place.link):
-        return ["its head is sealed by another key, or was changed since: it is not sealed again"]
-    found = chain.verify(session_id, segments_of(connection, session_id), place)
-    if not found:
-        seal = voucher.head(session_id, place.seq, place.link)
-        sql = "UPDATE sessions SET head_hmac = ?, key_id = ? WHERE id = ?"
-        connection.execute(sql, (seal.hmac, seal.key_id, session_id))
-    return found

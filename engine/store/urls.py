@@ -11,6 +11,7 @@ from pathlib import Path
 import trio
 
 from engine.errors import EngineError
+from engine.ports.clock import Clock
 from engine.ports.kinds import UnusableKind, store_opener
 from engine.ports.store import Store
 from engine.store.file import connect, make_file_of
@@ -36,12 +37,17 @@ class NoStore(StoreFault):
 
 
 @asynccontextmanager
-async def open_url(url: str, key: LogKey | None = None, *, make: bool = True) -> AsyncIterator[Store]:
+async def open_url(
+    url: str, key: LogKey | None = None, *, make: bool = True, clock: Clock | None = None
+) -> AsyncIterator[Store]:
     """The store that a URL names, a key vouching for what it holds; raises BadStoreUrl, StoreFault, NewerStore.
+
+    Its `clock` is its own, unless one is given, as for a test.
 
     One that is not there is made, unless it is only to be looked into or gone on with: then its name is mistyped.
     """
-    async with _opener(url)(url, key, make=make) as store:
+    more = {"clock": clock} if clock is not None else {}
+    async with _opener(url)(url, key, make=make, **more) as store:
         yield store
 
 
@@ -65,14 +71,14 @@ def _opener(url: str) -> Opener:
 
 
 @asynccontextmanager
-async def _in_memory(url: str, key: LogKey | None, *, make: bool) -> AsyncIterator[Store]:
+async def _in_memory(url: str, key: LogKey | None, *, make: bool, clock: Clock | None = None) -> AsyncIterator[Store]:
     if url != "memory:":
         raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
-    yield MemoryStore()
+    yield MemoryStore(clock)
 
 
 @asynccontextmanager
-async def _in_sqlite(url: str, key: LogKey | None, *, make: bool) -> AsyncIterator[Store]:
+async def _in_sqlite(url: str, key: LogKey | None, *, make: bool, clock: Clock | None = None) -> AsyncIterator[Store]:
     if not url.startswith(SQLITE) or len(url) == len(SQLITE):
         raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
     path = Path(url[len(SQLITE) :])
@@ -92,7 +98,7 @@ async def _in_sqlite(url: str, key: LogKey | None, *, make: bool) -> AsyncIterat
             raise BadStoreUrl(f"{path} can't be used as a store: {error}") from None
         raise StoreFault(f"{path} can't be used as a store: {error}") from None
     try:
-        async with open_store(path, key, make=make) as store:
+        async with open_store(path, key, make=make, clock=clock) as store:
             yield store
     except UnidentifiedStore as error:
         raise StoreFault(f"{path} can't be used with a key: {error}") from None

@@ -192,3 +192,19 @@ def _snapshot(
             return
         if not same:
             yield "its snapshot says something else than the log"
+
+
+def sealed_head(connection: sqlite3.Connection, session_id: str, voucher: Voucher, unsealed: bool) -> list[str]:
+    """Seal a head that an older key has sealed, or an `unsealed` one; or why not.  Raises UnknownSession."""
+    head = head_of(connection, session_id)
+    place = head.place
+    if head.seal is None and not unsealed:
+        return ["its head has no seal, and is not sealed; if you trust what it says: --unsealed"]
+    if head.seal is not None and not voucher.knows_head(head.seal, session_id, place.seq, place.link):
+        return ["its head is sealed by another key, or was changed since: it is not sealed again"]
+    found = chain.verify(session_id, segments_of(connection, session_id), place)
+    if not found:
+        seal = voucher.head(session_id, place.seq, place.link)
+        sql = "UPDATE sessions SET head_hmac = ?, key_id = ? WHERE id = ?"
+        connection.execute(sql, (seal.hmac, seal.key_id, session_id))
+    return found

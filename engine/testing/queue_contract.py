@@ -1,4 +1,7 @@
-"""What every queue of jobs must do, as coroutine functions: each check of QUEUE gets an empty store of its own."""
+"""What every queue of jobs must do, as coroutine functions: each check of QUEUE gets an empty store of its own.
+
+It is opened with a `SetClock`: what is due is said by the store's clock.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from engine.ports.records import Appended, Fenced, JobLease
 from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
 from engine.testing.log_events import LEASE, START, started, woken
+from engine.testing.set_clock import set_clock
 
 K = EventKind
 
@@ -38,8 +42,8 @@ async def _with_job(store: Store, session_id: str = "s", after: float = 0) -> No
 
 
 async def _lease(store: Store, owner: str = "w", seconds: float = 0) -> JobLease | None:
-    now = START + timedelta(seconds=seconds)
-    return await store.lease_job(owner, now, now + LEASE)
+    set_clock(store, seconds)
+    return await store.lease_job(owner, LEASE)
 
 
 async def _status(store: Store, job_id: str = "s/c") -> tuple[str, str]:
@@ -83,12 +87,11 @@ async def a_job_that_is_passed_is_left_to_others(store: Store) -> None:
     await _with_job(store, "b", after=1)
     first = await _lease(store, seconds=2)
     assert first is not None
-    now = START + timedelta(seconds=2)
-    assert await store.renew_job(first, now)
-    second = await store.lease_job("w", now, now + LEASE, but=[first.job_id])
+    assert await store.renew_job(first, timedelta(0))
+    second = await store.lease_job("w", LEASE, but=[first.job_id])
     assert second is not None
     assert second.job_id == "b/c"
-    assert await store.lease_job("w", now, now + LEASE, but=[first.job_id]) is None
+    assert await store.lease_job("w", LEASE, but=[first.job_id]) is None
     third = await _lease(store, "x", seconds=2)
     assert third == JobLease("a/c", "a", "c", "x", 2)
 
@@ -98,11 +101,11 @@ async def a_heartbeat_keeps_a_lease_and_a_lost_one_is_told(store: Store) -> None
     await _with_job(store)
     first = await _lease(store)
     assert first is not None
-    assert await store.renew_job(first, START + timedelta(seconds=30))
+    assert await store.renew_job(first, timedelta(seconds=30))
     assert await _lease(store, seconds=20) is None
     second = await _lease(store, "x", seconds=30)
     assert second is not None
-    assert not await store.renew_job(first, START + timedelta(seconds=60))
+    assert not await store.renew_job(first, timedelta(seconds=60))
     assert isinstance(await store.append("s", 2, [woken("s", 3)], job=first), Fenced)
     assert await store.append("s", 2, [woken("s", 3)], job=second) == Appended()
     assert await store.append("s", 3, [ended("s", 4, "ok")], job=second) == Appended()
@@ -165,8 +168,9 @@ async def sessions_are_due_that_were_left_running_or_whose_request_has_expired(s
             Event(name, 3, 1, K.STATE_TRANSITION, parked, START),
         ]
         await store.append(name, 0, events)
-    assert await store.due_sessions(START) == ["left"]
-    assert sorted(await store.due_sessions(START + timedelta(seconds=5))) == ["asked", "left"]
+    assert await store.due_sessions() == ["left"]
+    set_clock(store, 5)
+    assert sorted(await store.due_sessions()) == ["asked", "left"]
 
 
 async def a_session_is_due_when_a_delayed_yes_counts_and_not_when_its_request_expires(store: Store) -> None:
@@ -181,12 +185,15 @@ async def a_session_is_due_when_a_delayed_yes_counts_and_not_when_its_request_ex
     await store.append("s", 0, [started("s"), opened, Event("s", 3, 1, K.STATE_TRANSITION, parked, START)])
     said = {"request_id": "s.1", "counts_at": after(20)}
     await store.append("s", 3, [Event("s", 4, 1, K.YES_DELAYED, said, START)])
-    assert await store.due_sessions(START + timedelta(seconds=19)) == []
-    assert await store.due_sessions(START + timedelta(seconds=20)) == ["s"]
+    set_clock(store, 19)
+    assert await store.due_sessions() == []
+    set_clock(store, 20)
+    assert await store.due_sessions() == ["s"]
     assert [row.counts_at for row in await store.requests()] == [START + timedelta(seconds=20)]
     assert await store.verify("s") == []
     await store.append("s", 4, [Event("s", 5, 1, K.YES_TAKEN_BACK, {"request_id": "s.1"}, START)])
-    assert await store.due_sessions(START + timedelta(seconds=5)) == ["s"]
+    set_clock(store, 5)
+    assert await store.due_sessions() == ["s"]
     assert [row.counts_at for row in await store.requests()] == [None]
     assert await store.verify("s") == []
 
@@ -206,13 +213,13 @@ async def a_session_is_due_once_what_it_waits_for_has_come(store: Store) -> None
         parked = Event(name, 2, 1, K.STATE_TRANSITION, {"state": state, "outcome": state}, START)
         opened = Event(name, 2, 1, K.REQUEST_OPENED, {**payload, "request_kind": "approval", "expires_at": None}, START)
         await store.append(name, 0, [started(name), opened, replace(parked, seq=3)])
-        assert await store.due_sessions(START) == []
+        assert await store.due_sessions() == []
         await store.append(name, 3, [Event(name, 4, 1, kind, payload, START)])
         due = name in ("answered", "cancelled", "told")
-        assert await store.due_sessions(START) == ([name] if due else [])
+        assert await store.due_sessions() == ([name] if due else [])
         assert (await store.session(name)).state == ("running" if due else state)
         await store.append(name, 4, [Event(name, 5, 1, K.STATE_TRANSITION, {"state": "done", "outcome": "ok"}, START)])
-        assert await store.due_sessions(START) == []
+        assert await store.due_sessions() == []
         assert await store.verify(name) == []
 
 

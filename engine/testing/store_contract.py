@@ -1,4 +1,7 @@
-"""What every store must do, as coroutine functions: each check of CONTRACT gets an empty store of its own."""
+"""What every store must do, as coroutine functions: each check of CONTRACT gets an empty store of its own.
+
+It is opened with a `SetClock`: how long a lease lasts is said by the store's clock.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,7 @@ from engine.testing.meter_contract import (
     racing_calls_for_a_meter_fill_it_and_no_more,
     two_calls_of_one_append_count_together,
 )
+from engine.testing.set_clock import set_clock
 
 
 async def events_come_back_as_they_were_appended(store: Store) -> None:
@@ -96,8 +100,8 @@ async def _unknown(ask: Callable[[], Awaitable[Any]]) -> str | None:
 
 
 async def _take(store: Store, seq: int, owner: str, epoch: int, seconds: float, **more: Any) -> AppendResult:
-    now = START + timedelta(seconds=seconds)
-    take = Claim(Lease("s", owner, epoch, now + LEASE), now)
+    set_clock(store, seconds)
+    take = Claim(Lease("s", owner, epoch), LEASE)
     return await store.append("s", seq - 1, [claimed("s", seq, owner, epoch)], take=take, **more)
 
 
@@ -115,25 +119,25 @@ async def a_claim_excludes_others_until_its_lease_ends(store: Store) -> None:
 
 async def a_session_may_begin_with_its_claim(store: Store) -> None:
     """In one transaction, and be let go of in the same."""
-    take = Claim(Lease("s", "a", 1, START + LEASE), START)
+    take = Claim(Lease("s", "a", 1), LEASE)
     assert await store.append("s", 0, [started("s"), claimed("s", 2, "a", 1)], take=take) == Appended()
     assert await _take(store, 3, "b", 2, 1) == HeldSession("a", START + LEASE)
-    take = Claim(Lease("t", "a", 1, START + LEASE), START)
+    take = Claim(Lease("t", "a", 1), LEASE)
     events = [started("t"), claimed("t", 2, "a", 1)]
     assert await store.append("t", 0, events, take=take, release_lease=True) == Appended()
-    later = Claim(Lease("t", "b", 2, START + LEASE), START)
+    later = Claim(Lease("t", "b", 2), LEASE)
     assert await store.append("t", 2, [claimed("t", 3, "b", 2)], take=later) == Appended()
 
 
 async def a_lease_is_renewed_and_given_back_only_by_its_holder(store: Store) -> None:
     """A lost lease can do neither, and an append may give it back."""
     await start(store)
-    first, second = Lease("s", "a", 1, START), Lease("s", "b", 2, START)
+    first, second = Lease("s", "a", 1), Lease("s", "b", 2)
     await _take(store, 2, "a", 1, 0)
-    await store.renew([first], START + timedelta(seconds=20))
+    await store.renew([first], timedelta(seconds=20))
     assert await _take(store, 3, "b", 2, 15) == HeldSession("a", START + timedelta(seconds=20))
     assert await _take(store, 3, "b", 2, 21) == Appended()
-    await store.renew([first], START + timedelta(seconds=60))
+    await store.renew([first], timedelta(seconds=60))
     await store.release(first)
     assert await _take(store, 4, "c", 3, 22) == HeldSession("b", START + timedelta(seconds=31))
     await store.release(second)

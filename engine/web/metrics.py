@@ -21,7 +21,7 @@ def metrics_application(service: Service, connections: Callable[[], int]) -> App
         await service.follower.refresh()
         now = service.clock.now()
         standing = Standing(
-            now, await service.store.requests(), await service.store.jobs(), len(await service.store.due_sessions(now)),
+            now, await service.store.requests(), await service.store.jobs(), len(await service.store.due_sessions()),
             connections(), sum(service.streams.values()),
         )  # fmt: skip
         return Response(exposed(service.follower.counts, standing), headers={"content-type": CONTENT_TYPE})

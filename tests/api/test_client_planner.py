@@ -25,8 +25,9 @@ from engine import (
     Usage,
     load_bundle,
     open_engine,
+    open_store,
 )
-from engine.runtime.clock import TrioClock
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import ALLOW, CODE, agent, policy, reviewers, tool
 
 ASK = "  - {id: ask, tools: [pay], effect: require_approval, approvers: [bosses], reason: large, message: m}"
@@ -177,7 +178,7 @@ def test_it_is_the_same_from_asyncio(made: engine.Bundle, tmp_path: Path) -> Non
 async def test_a_session_whose_client_is_late_is_over_for_whoever_looks(made: engine.Bundle, tmp_path: Path) -> None:
     clock = Later()
     at = f"sqlite:///{tmp_path / 'e.db'}"
-    async with open_engine(at, root=tmp_path, clock=clock) as one:
+    async with open_store(at, clock=clock) as store, open_engine(store, root=tmp_path) as one:
         session = await one.start(made, message="hi", attributes={"tenant": "acme"})
         assert (await session.settled()).status is Status.AWAITING_PLANNER
         clock.days = 2

@@ -15,12 +15,12 @@ from engine.api.answers import Approve
 from engine.api.engine import open_engine
 from engine.bundle.load import load_directory
 from engine.config.load import load_settings
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.store.memory import MemoryStore
 from engine.telemetry.otlp import TraceExporter, TraceTarget, body_of
 from engine.telemetry.spans import TraceSpan, spans_of, trace_id
 from engine.telemetry.told_values import told_values
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import agent, bundle, tool
 from tests.cli.shell import CHARGED, copy_of_root
 from tests.model import server as s

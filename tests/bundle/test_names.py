@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -269,9 +268,7 @@ async def test_a_sensitive_field_in_a_summary_is_sealed_whatever_it_is_called(na
         assert any(name in one for one in errors(found)), errors(found)
         return
     store = MemoryStore()
-    engine = Runner(
-        store, TrioClock(), secrets=HostSecrets({"SEAL_KEY": "a key of the tests that is long enough to be one"})
-    )
+    engine = Runner(store, secrets=HostSecrets({"SEAL_KEY": "a key of the tests that is long enough to be one"}))
     async with engine:
         state = await engine.run(made, Opening("bot", "Look", {"tenant": "acme"}), Path("."))
     stored = await store.load(state.session_id)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import trio
 
+from engine.runtime import driver, worker
 from engine.runtime import lease_keeper as keeper
-from engine.runtime import runner as engine
-from engine.runtime import worker
-from engine.runtime.clock import TrioClock
+from engine.runtime.runner import Runner
 from engine.session.state.state import FINAL
 from engine.store.urls import open_url
 
@@ -23,13 +22,14 @@ SHORT = timedelta(seconds=0.4)
 
 async def drive_all(url: str, root: Path) -> None:
     """Drive until every session waits or is over."""
-    keeper.LEASE = SHORT
-    # the name that it has taken over at import
-    vars(engine)["LEASE"] = SHORT
-    worker.LEASE, worker.BEAT_EVERY, worker.LOOK_EVERY = SHORT, 0.1, 0.05
+    keeper.LEASE, keeper.GRACE = SHORT, 0.1
+    # the names that they have taken over at import
+    vars(driver)["LEASE"] = vars(worker)["LEASE"] = SHORT
+    vars(worker)["GRACE"] = 0.1
+    worker.BEAT_EVERY, worker.LOOK_EVERY = 0.1, 0.05
     keeper.RENEW_EVERY = keeper.LOOK_EVERY = 0.1
     async with open_url(url) as store:
-        one = engine.Runner(store, TrioClock(), root=root)
+        one = Runner(store, root=root)
         limit = trio.CapacityLimiter(AT_ONCE)
 
         async def drive(session_id: str) -> None:

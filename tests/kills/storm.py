@@ -18,7 +18,6 @@ import click
 import trio
 
 from engine.ports.store import Store
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.state import State, Status
@@ -82,7 +81,7 @@ def _run(url: str, root: Path, seconds: float) -> None:
 
 async def _begin(url: str, root: Path, found: Storm, count: int) -> None:
     async with open_url(url) as store:
-        one = Runner(store, TrioClock(), root=root)
+        one = Runner(store, root=root)
         for _ in range(count):
             found.sessions += 1
             at = root / f"session-{found.sessions}"
@@ -93,7 +92,7 @@ async def _begin(url: str, root: Path, found: Storm, count: int) -> None:
 async def _settle(url: str, root: Path, found: Storm) -> bool:
     """Answer for the unknown writes as their tools noted; whether some session can still go on."""
     async with open_url(url) as store:
-        one = Runner(store, TrioClock(), root=root)
+        one = Runner(store, root=root)
         for row in await store.sessions(state=Status.AWAITING_HUMAN_REVIEW.value):
             state = await one.load(row.id)
             for request in state.open_requests():
@@ -118,7 +117,7 @@ async def judge(url: str, root: Path, found: Storm) -> None:
 
 
 async def _one(store: Store, session_id: str, found: Storm) -> None:
-    state = await Runner(store, TrioClock()).load(session_id)
+    state = await Runner(store).load(session_id)
     at = Path(state.attributes["tenant"])
     done = Counter(effects(at))
     found.again += sum(times - 1 for line, times in done.items() if not line.startswith("flaky"))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.planner.transport import RecordingTransport, Traffic
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -55,7 +54,7 @@ class Sessions:
         self.events: list[Event] = []
         self.partial: list[str] = []
         self.engine = Runner(
-            self.store, TrioClock(), on_event=self.events.append, secrets=known, traffic=traffic,
+            self.store, on_event=self.events.append, secrets=known, traffic=traffic,
             on_partial=lambda session_id, text: self.partial.append(text),
         )  # fmt: skip
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.bundle.load import load_directory
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.event import Event, EventKind
@@ -138,7 +137,7 @@ async def fight(attack: Attack, bundle: Bundle, root: Path) -> Fought:
         opening = Opening(
             "support-triage", "Refund me", {"tenant": "acme", "account_id": attack.account}, planner="local"
         )
-        async with Runner(store, TrioClock(), on_event=events.append) as engine:
+        async with Runner(store, on_event=events.append) as engine:
             state = await engine.run(aimed, opening, root)
     results = [event.payload for event in events if event.kind is EventKind.TOOL_RESULT]
     refused = [p["reason"] for p in results if p["status"] == "blocked"]

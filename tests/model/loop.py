@@ -14,7 +14,6 @@ from statistics import median
 
 import trio
 
-from engine.runtime.clock import TrioClock
 from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
@@ -115,7 +114,7 @@ async def measured(folder: Path) -> tuple[Blocks, list[str], float]:
     """A hundred sessions at once: what the loop was blocked by, how they ended, and the floor: see `MOST`."""
     async with s.serving(answers()) as server, open_url(f"sqlite:///{folder}/store.db") as store:
         made = everything(server.url)
-        engine = Runner(store, TrioClock(), secrets=HostSecrets({"KEY": "canary"}))
+        engine = Runner(store, secrets=HostSecrets({"KEY": "canary"}))
         opening = Opening("bot", "Go", {"tenant": "acme"})
         async with engine:
             # what is imported and compiled once is no session's doing

@@ -20,7 +20,6 @@ from engine.planner.answer import ModelAnswer
 from engine.planner.answer_format import AnswerForm
 from engine.planner.openai import OpenAIWire
 from engine.planner.prompt import Prompt
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.event import Event, EventKind
@@ -88,7 +87,7 @@ async def real(folder: Path, wanted: int) -> list[str]:
         async with open_url(f"sqlite:///{folder}/engine.db") as store:
             events: list[Event] = []
             done: list[Measured] = []
-            async with Runner(store, TrioClock(), on_event=events.append) as engine:
+            async with Runner(store, on_event=events.append) as engine:
                 for number in range(wanted):
                     events.clear()
                     done.append(await one(engine, bundle, folder, number, events))

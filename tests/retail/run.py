@@ -12,7 +12,6 @@ from typing import Any
 
 from engine.policy.rule import CUSTOMER
 from engine.ports.planner import PlannerError
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.planner_view import PlannerView
@@ -20,6 +19,7 @@ from engine.session.state.event import Event, EventKind
 from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle
 from engine.store.urls import open_url
+from engine.trio_clock import TrioClock
 from tests.retail.conversation import ALLOWED, Call, Conversation, Turn
 
 START = datetime(2024, 5, 15, 20, 0, tzinfo=UTC)
@@ -74,9 +74,9 @@ async def run(bundle: Bundle, told: Conversation, shop: Path, folder: Path) -> O
     """One conversation in a folder of its own, on a copy of the shop's database."""
     (folder / DATABASE.parent).mkdir(parents=True)
     shutil.copyfile(shop, folder / DATABASE)
-    async with open_url(f"sqlite:///{folder / 'engine.db'}") as store:
+    async with open_url(f"sqlite:///{folder / 'engine.db'}", clock=TrioClock(START)) as store:
         script = _Script(told.turns)
-        engine = Runner(store, TrioClock(START), root=folder, planner=script)
+        engine = Runner(store, root=folder, planner=script)
         agent = next(iter(bundle.agents))
         session_id = await engine.start(bundle, Opening(agent, told.message, {}), folder)
         script.speak(engine, session_id)

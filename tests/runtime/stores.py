@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from engine.ports.store import Store
-from engine.runtime.clock import TrioClock
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
+from engine.trio_clock import TrioClock
 from tests.session.play import START
 
 STORES = pytest.mark.parametrize("kind", ["memory", "sqlite"])
 
 
 @asynccontextmanager
-async def opened(kind: str, at: Path) -> AsyncIterator[Store]:
-    """An empty store of a kind."""
+async def opened(kind: str, at: Path, clock: TrioClock) -> AsyncIterator[Store]:
+    """An empty store of a kind, whose clock a test has."""
     if kind == "memory":
-        yield MemoryStore()
+        yield MemoryStore(clock)
     else:
-        async with open_store(at / "e.db") as store:
+        async with open_store(at / "e.db", clock=clock) as store:
             yield store
 
 

@@ -11,7 +11,6 @@ import trio.testing
 
 from engine.planner.script import ScriptedPlanner
 from engine.ports.tool import ToolError, ToolInvocation
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind
@@ -19,6 +18,7 @@ from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting
 from tests.session.play import START, call
@@ -37,7 +37,7 @@ MADE = bundle(
 
 def engine(acting: Acting, store: Any, *decisions: Any) -> Runner:
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=decisions))
-    made = Runner(store, TrioClock(START), adapters=acting, planner=planner)
+    made = Runner(store, adapters=acting, planner=planner)
     made.bundles.know(MADE)
     return made
 
@@ -72,9 +72,9 @@ async def test_a_hundred_sessions_of_thirty_against_a_thousand_pay_thirty_three_
         assert "usd has 990 of 1000" in last.message
 
     if kind == "memory":
-        await all_of_them(MemoryStore())
+        await all_of_them(MemoryStore(TrioClock(START)))
     else:
-        async with open_store(tmp_path / "e.db") as store:
+        async with open_store(tmp_path / "e.db", clock=TrioClock(START)) as store:
             await all_of_them(store)
     assert acting.runs("pay") == 33
 
@@ -93,7 +93,7 @@ async def test_a_read_that_fails_and_hangs_is_tried_again_after_its_delays(
         return {}
 
     acting = Acting(tmp_path / "runs.txt", {"look": flaky})
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, store, plan(call("a", "look")), DONE)
     session_id = await start(one, MADE, tmp_path)
     state = await one.drive(session_id)
@@ -113,7 +113,9 @@ async def test_a_session_that_waits_for_an_attempt_leaves_nothing_running(
         raise ToolError("busy", "try again", retryable=True, acted=False)
 
     before = trio.lowlevel.current_statistics().tasks_living
-    one = engine(Acting(tmp_path / "runs.txt", {"look": busy}), MemoryStore(), plan(call("a", "look")), DONE)
+    one = engine(
+        Acting(tmp_path / "runs.txt", {"look": busy}), MemoryStore(TrioClock(START)), plan(call("a", "look")), DONE
+    )
     session_id = await start(one, MADE, tmp_path)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.drive, session_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.bundle.load import load_files, load_stored
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.state import Status
@@ -47,12 +46,12 @@ async def test_a_session_goes_on_under_its_bundle_although_that_is_refused_today
     ]
 
     async with open_store(tmp_path / "e.db") as store:
-        one = Runner(store, TrioClock(), adapters=acting, planner=script(*decisions))
+        one = Runner(store, adapters=acting, planner=script(*decisions))
         session = await one.start(before, Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
         assert (await one.drive(session)).status is Status.AWAITING_HUMAN_REVIEW
     # another process knows the bundle from the store alone
     async with open_store(tmp_path / "e.db") as store:
-        one = Runner(store, TrioClock(), adapters=acting, planner=script(*decisions))
+        one = Runner(store, adapters=acting, planner=script(*decisions))
         await one.answer(f"{session}.1", "approve", "ana")
         state = await one.drive(session)
         assert state.status is Status.DONE

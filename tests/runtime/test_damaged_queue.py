@@ -9,7 +9,6 @@ import pytest
 import trio
 
 from engine.ports.records import CorruptLog
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.runtime.worker import WorkDone, Worker
@@ -52,7 +51,7 @@ class Queue:
         """What a worker has done after an edit of the rows of the first session, and how both sessions stand."""
         async with open_store(self.path) as store:
             planner = script(plan(call("c", "report", n=1)), DONE, repeat=True)
-            one = Runner(store, TrioClock(), adapters=self.acting, planner=planner)
+            one = Runner(store, adapters=self.acting, planner=planner)
             sessions = []
             for _ in range(2):
                 one.bundles.know(MADE)
@@ -96,7 +95,7 @@ async def test_a_job_that_has_ended_is_not_run_again_because_the_queue_says_so(t
     await queue.worked("UPDATE jobs SET reason = ''", of="jobs")
     assert (queue.told, queue.acting.runs("report")) == ([], 2)
     async with open_store(queue.path) as store:
-        one = Runner(store, TrioClock(), adapters=queue.acting, planner=script(DONE))
+        one = Runner(store, adapters=queue.acting, planner=script(DONE))
         one.bundles.know(MADE)
         raw = sqlite3.connect(queue.path, isolation_level=None)
         raw.execute("UPDATE jobs SET status = 'queued'")
@@ -120,7 +119,7 @@ LATER = bundle(
 async def test_a_job_is_run_no_sooner_than_its_log_says(tmp_path: Path) -> None:
     told, acting = list[str](), Acting(tmp_path / "runs.txt")
     async with open_store(tmp_path / "e.db") as store:
-        one = Runner(store, TrioClock(), adapters=acting, planner=script(plan(call("c", "report", n=1)), DONE))
+        one = Runner(store, adapters=acting, planner=script(plan(call("c", "report", n=1)), DONE))
         state = await one.run(LATER, Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
         raw = sqlite3.connect(tmp_path / "e.db", isolation_level=None)
         raw.execute("UPDATE jobs SET run_at = '2020-01-01T00:00:00.000000Z'")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,8 @@ from engine.planner.script import ScriptedPlanner
 from engine.ports.planner import PlannerError
 from engine.ports.records import Appended, AppendResult, Claim, Conflict, Lease
 from engine.ports.tool import ToolError, ToolInvocation
-from engine.runtime.clock import TrioClock
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed
+from engine.runtime.lease_keeper import LEASE
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.planner_view import PlannerView
@@ -27,6 +25,7 @@ from engine.session.state.state import Status
 from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
 from engine.store.sqlite import open_store
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import ALLOW, agent, bundle, policy, reviewers, tool
 from tests.runtime.acting import Acting, after, hang
 from tests.session.play import START, call
@@ -70,7 +69,7 @@ def acting(tmp_path: Path) -> Acting:
 
 
 def engine(acting: Acting, planner: ScriptedPlanner, store: Any = None, **more: Any) -> Runner:
-    made = Runner(store or MemoryStore(), TrioClock(START), adapters=acting, planner=planner, **more)
+    made = Runner(store or MemoryStore(TrioClock(START)), adapters=acting, planner=planner, **more)
     # reading a stored bundle happens in a thread, during which a virtual clock would jump
     made.bundles.know(MADE)
     return made
@@ -97,7 +96,7 @@ async def test_the_loop_stops_when_the_planner_is_done(
             asked.append(view.ask)
             return plan(call("a", "look")) if view.ask == 1 else DONE
 
-    one = Runner(MemoryStore(), TrioClock(START), adapters=acting, planner=Counting())
+    one = Runner(MemoryStore(TrioClock(START)), adapters=acting, planner=Counting())
     session_id = await start(one, tmp_path)
     state = await one.drive(session_id)
     assert state.status is Status.DONE
@@ -179,7 +178,7 @@ async def test_a_hanging_planner_is_cut_off_by_the_step_deadline(
         async def propose(self, view: PlannerView) -> Any:
             await trio.sleep_forever()
 
-    one = Runner(MemoryStore(), TrioClock(START), adapters=acting, planner=Hanging())
+    one = Runner(MemoryStore(TrioClock(START)), adapters=acting, planner=Hanging())
     state = await one.drive(await start(one, tmp_path))
     assert state.status is Status.TIMED_OUT
     assert trio.current_time() == pytest.approx(60, abs=0.01)
@@ -220,7 +219,7 @@ async def test_a_tool_that_runs_at_once_only_so_often_queues_across_sessions(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["one"] = after(2)
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, script(plan(call("a", "one"), call("b", "one")), DONE), store)
     async with trio.open_nursery() as nursery:
         for _ in range(2):
@@ -259,7 +258,7 @@ async def test_a_retryable_failure_and_a_failing_planner_are_events(
             return plan(call("a", "look")) if view.ask == 1 else DONE
 
     acting.acts["look"] = busy
-    one = Runner(MemoryStore(), TrioClock(START), adapters=acting, planner=Moody())
+    one = Runner(MemoryStore(TrioClock(START)), adapters=acting, planner=Moody())
     state = await one.drive(await start(one, tmp_path))
     assert state.calls["a"].result is not None
     assert state.calls["a"].result.status == "retryable_error"
@@ -274,7 +273,7 @@ async def test_a_session_that_somebody_drives_is_waited_for_or_refused(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["slow"] = after(12)
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one, other = engine(acting, script(plan(call("a", "slow")), DONE), store), engine(acting, script(DONE), store)
     session_id = await start(one, tmp_path)
     async with trio.open_nursery() as nursery:
@@ -290,9 +289,9 @@ async def test_a_session_that_somebody_drives_is_waited_for_or_refused(
 async def stolen(store: MemoryStore, session_id: str) -> None:
     """Somebody else takes the session, as if its lease had ended."""
     ((seq, epoch),) = (await store.heads([session_id])).values()
-    now = START + timedelta(days=1)
+    await store.release(Lease(session_id, "", epoch))
     claimed = Event(session_id, seq + 1, 0, EventKind.SESSION_CLAIMED, {"owner": "thief", "epoch": epoch + 1}, START)
-    take = Claim(Lease(session_id, "thief", epoch + 1, now), now)
+    take = Claim(Lease(session_id, "thief", epoch + 1), LEASE)
     assert await store.append(session_id, seq, [claimed], take=take) == Appended()
 
 
@@ -300,7 +299,7 @@ async def test_a_driver_that_lost_its_lease_lets_go_and_its_tool_is_cancelled(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["slow"] = after(14)
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, script(plan(call("a", "slow")), DONE), store)
     session_id = await start(one, tmp_path)
     lost: list[BaseException] = []
@@ -323,7 +322,7 @@ async def test_a_driver_that_lost_its_lease_lets_go_and_its_tool_is_cancelled(
 async def test_a_fenced_append_lets_go_too(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     session: list[str] = []
 
     async def steal(run: ToolInvocation) -> Any:
@@ -341,7 +340,7 @@ async def test_letting_go_leaves_the_session_running_and_another_driver_ends_it(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["slow"] = after(8)
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, script(plan(call("a", "slow")), DONE), store)
     session_id = await start(one, tmp_path)
     async with trio.open_nursery() as nursery:
@@ -361,7 +360,7 @@ async def test_what_ends_within_the_grace_of_letting_go_is_recorded_and_nothing_
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["look"] = after(2)
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, script(plan(call("a", "look"), call("w", "write", n=1)), DONE), store)
     session_id = await start(one, tmp_path)
     async with trio.open_nursery() as nursery:
@@ -383,7 +382,7 @@ async def test_a_message_from_another_process_reaches_the_driver_within_a_second
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["slow"] = after(8)
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     told: list[Event] = []
     one = engine(acting, script(plan(call("a", "slow")), DONE, DONE), store, on_event=told.append)
     other = engine(acting, script(DONE), store)
@@ -403,7 +402,7 @@ async def test_a_message_from_another_process_reaches_the_driver_within_a_second
 async def test_two_people_who_answer_at_once_are_one_answer_and_one_refusal(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, script(plan(call("h", "held")), DONE), store)
     session_id = await start(one, tmp_path)
     state = await one.drive(session_id)
@@ -448,7 +447,7 @@ async def test_two_sessions_that_race_for_a_key_run_the_tool_once(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["write"] = after(3, {"id": 1})
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, script(plan(call("w", "write", n=1)), DONE), store)
     ids = [await start(one, tmp_path) for _ in range(2)]
     async with trio.open_nursery() as nursery:
@@ -468,17 +467,20 @@ async def test_two_sessions_that_race_for_a_key_run_the_tool_once(
 async def test_an_overtaken_driver_does_not_act_on_what_the_new_one_started(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    class Slow(MemoryStore):
-        """Its renewals and its looks at the heads hang."""
+    class Stale(MemoryStore):
+        """What it says of renewals and heads is old, for whoever came first."""
 
-        async def renew(self, leases: Any, until: Any) -> None:
-            await trio.sleep_forever()
+        old: Any = None
+
+        async def renew(self, leases: Any, duration: Any) -> None:
+            if self.old is None:
+                await super().renew(leases, duration)
 
         async def heads(self, session_ids: Any) -> Any:
-            await trio.sleep_forever()
+            return self.old or await super().heads(session_ids)
 
     acting.acts |= {"slow": after(14), "write": after(5, {"id": 1})}
-    store = Slow()
+    store = Stale(TrioClock(START))
     first = engine(acting, script(plan(call("a", "slow")), DONE), store)
     session_id = await start(first, tmp_path)
     outcome: list[str] = []
@@ -491,11 +493,13 @@ async def test_an_overtaken_driver_does_not_act_on_what_the_new_one_started(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(driving)
+        await trio.sleep(0.5)
+        store.old = await store.heads([session_id])
         await trio.sleep(11)
+        store.old = None
         second = engine(acting, script(plan(call("w", "write", n=1)), plan(call("w", "write", n=1)), DONE), store)
-        second.context = replace(second.context, clock=first._clock)
         nursery.start_soon(second.drive, session_id)
-        await trio.sleep(1)
+        await trio.sleep(0.1)
         await first.send(session_id, "hello?")
     assert outcome == ["let go"]
     assert acting.runs("write") <= 1
@@ -532,7 +536,7 @@ async def test_an_interrupt_leaves_alone_what_another_process_drives(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     acting.acts["slow"] = after(8)
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one, other = engine(acting, script(plan(call("a", "slow")), DONE), store), engine(acting, script(DONE), store)
     session_id = await start(one, tmp_path)
     async with trio.open_nursery() as nursery:
@@ -553,8 +557,8 @@ async def test_a_write_that_only_queued_for_its_tool_is_no_unknown_when_it_is_ca
         tool("single", "write", more="concurrency: 1"),
     )
     acting.acts["single"] = hang
-    store = MemoryStore()
-    one = Runner(store, TrioClock(START), adapters=acting, planner=script(plan(call("w", "single")), DONE))
+    store = MemoryStore(TrioClock(START))
+    one = Runner(store, adapters=acting, planner=script(plan(call("w", "single")), DONE))
     ids = [await one.start(made, Opening("bot", "hi", {"tenant": "acme"}), tmp_path) for _ in range(2)]
     async with trio.open_nursery() as nursery:
         for session_id in ids:
@@ -571,7 +575,7 @@ async def test_a_write_that_only_queued_for_its_tool_is_no_unknown_when_it_is_ca
 async def test_a_session_goes_on_under_the_bundle_it_started_with(
     acting: Acting, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     first = engine(acting, script({"message": "which?"}, DONE), store)
     session_id = await start(first, tmp_path)
     await first.drive(session_id)
@@ -583,7 +587,7 @@ async def test_a_session_goes_on_under_the_bundle_it_started_with(
 
 
 async def test_a_bundle_that_is_not_to_be_had_is_told(acting: Acting, tmp_path: Path) -> None:
-    store = MemoryStore()
+    store = MemoryStore(TrioClock(START))
     one = engine(acting, script(DONE), store)
     session_id = await start(one, tmp_path)
     store._bundles.clear()
@@ -606,11 +610,11 @@ async def test_attributes_that_do_not_fit_start_no_session(acting: Acting, tmp_p
 
 
 async def test_a_whole_session_on_a_file(acting: Acting, tmp_path: Path) -> None:
-    async with open_store(tmp_path / "e.db") as store:
+    async with open_store(tmp_path / "e.db", clock=TrioClock(START)) as store:
         one = engine(acting, script(plan(call("a", "look"), call("w", "write", n=1)), DONE), store)
         session_id = await start(one, tmp_path)
         state = await one.drive(session_id)
         assert state.status is Status.DONE
         assert await store.verify(session_id) == []
-    async with open_store(tmp_path / "e.db") as store:
+    async with open_store(tmp_path / "e.db", clock=TrioClock(START)) as store:
         assert fold(await store.load(session_id)) == state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import trio
 from engine.extras import MODULES, MissingExtra
 from engine.planner.script import ScriptedPlanner
 from engine.ports.resources import EnvironmentFault, MissingSecret
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -23,6 +22,7 @@ from engine.session.state.state import State, Status
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.model import server as s
 from tests.needing import CASES, KEY, KEYED, MODEL, acting, asking, planned
@@ -38,11 +38,10 @@ def engine(
     made: Bundle,
     secrets: dict[str, str] | HostSecrets,
     *decisions: Any,
-    clock: TrioClock | None = None,
 ) -> Runner:
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=decisions)) if decisions else None
     found = secrets if isinstance(secrets, HostSecrets) else HostSecrets(secrets)
-    one = Runner(store, clock or TrioClock(START), planner=planner, secrets=found)
+    one = Runner(store, planner=planner, secrets=found)
     one.bundles.know(made)
     return one
 
@@ -72,9 +71,13 @@ class Skipping(TrioClock):
 
     def __init__(self) -> None:
         super().__init__(START)
+        self._skipped = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self._skipped
 
     def skip(self, seconds: float) -> None:
-        self._start += timedelta(seconds=seconds)
+        self._skipped += timedelta(seconds=seconds)
 
 
 class Vanishing(HostSecrets):
@@ -93,7 +96,7 @@ class Vanishing(HostSecrets):
 
 @pytest.mark.parametrize("kind", [kind for kind in CASES if kind != "a seal"])
 async def test_a_session_is_not_taken_where_something_is_missing(kind: str, tmp_path: Path) -> None:
-    store, made = MemoryStore(), bundle(*CASES[kind])
+    store, made = MemoryStore(TrioClock(START)), bundle(*CASES[kind])
     session = await begun(store, made, tmp_path)
     before = await store.load(session)
     assert type(await lacking(store, made, session, {}, KEY)) is MissingSecret
@@ -101,7 +104,7 @@ async def test_a_session_is_not_taken_where_something_is_missing(kind: str, tmp_
 
 
 async def test_a_session_is_not_begun_where_something_is_missing(tmp_path: Path) -> None:
-    store, made = MemoryStore(), bundle(*CASES["a read"])
+    store, made = MemoryStore(TrioClock(START)), bundle(*CASES["a read"])
     async with engine(store, made, {}) as one:
         with pytest.raises(MissingSecret, match=KEY):
             await one.run(made, BEGIN, tmp_path)
@@ -118,7 +121,7 @@ async def test_what_stands_in_for_tools_and_planners_needs_nothing_of_theirs(tmp
     )  # fmt: skip
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=(DONE,)))
     one = Runner(
-        MemoryStore(), TrioClock(START), planner=planner, secrets=HostSecrets({}),
+        MemoryStore(TrioClock(START)), planner=planner, secrets=HostSecrets({}),
         adapters=lambda bundle, clock: lambda tool: Doing(),
     )  # fmt: skip
     one.bundles.know(made)
@@ -128,7 +131,7 @@ async def test_what_stands_in_for_tools_and_planners_needs_nothing_of_theirs(tmp
 async def test_a_library_that_is_missing_is_told_beside_the_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, made = MemoryStore(), bundle(*CASES["a planner that stands in"])
+    store, made = MemoryStore(TrioClock(START)), bundle(*CASES["a planner that stands in"])
     monkeypatch.setitem(MODULES, "openai", ("no_such_library",))
     session = await begun(store, made, tmp_path)
     await lacking(store, made, session, {}, rf"{KEY}.*steadyhand\[openai\]")
@@ -143,7 +146,7 @@ async def test_a_library_that_is_missing_is_told_beside_the_secrets(
              "a planner that another stands in for"],
 )  # fmt: skip
 async def test_what_vanishes_leaves_the_session_to_who_has_it(kind: str, tmp_path: Path) -> None:
-    store, made = MemoryStore(), bundle(*CASES[kind])
+    store, made = MemoryStore(TrioClock(START)), bundle(*CASES[kind])
     if kind == "a server":
         made = bundle(acting(agent("[look]"), "look"), *CASES[kind][1:])
     if kind == "a program":
@@ -158,7 +161,7 @@ async def test_what_vanishes_leaves_the_session_to_who_has_it(kind: str, tmp_pat
         EventKind.PLANNER_FELL_BACK,
         EventKind.REQUEST_OPENED,
     }
-    assert await store.due_sessions(START) == [session], "nobody holds it"
+    assert await store.due_sessions() == [session], "nobody holds it"
 
 
 async def ok(exchange: s.Exchange) -> None:
@@ -173,7 +176,7 @@ async def test_a_write_that_never_began_runs_once_where_all_is_there_and_nobody_
     async with s.serving(ok) as server:
         write = tool("act", "write", more=more + asking(method="POST", url=f"{server.url}/x"))
         made = bundle(acting(agent("[act]", policies="[rules]"), "act"), policy(ALLOW), write)
-        store = MemoryStore()
+        store = MemoryStore(TrioClock(START))
         session = await begun(store, made, tmp_path)
         await lacking(store, made, session, secrets())
         state = await driven(store, made, session, HERE)
@@ -198,7 +201,7 @@ async def test_what_runs_beside_what_is_missing_ends_in_its_grace(tmp_path: Path
     async with s.serving(slow) as server:
         own = tool("own", more=f"adapter: {{kind: http, url: '{server.url}/x', allow_private: true}}")
         made = bundle(agent("[own, look]", budgets="{grace: 60s}"), own, tool("look", more=asking()))
-        store = MemoryStore()
+        store = MemoryStore(TrioClock(START))
         async with engine(store, made, HERE) as one:
             session = await one.start(made, BEGIN, tmp_path)
         plan = {"message": "", "tool_calls": [call("a", "own"), call("b", "look")], "done": False}
@@ -216,7 +219,7 @@ async def test_what_runs_beside_what_is_missing_ends_in_its_grace(tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["a read", "a seal", "a planner"])
 async def test_a_worker_gives_back_a_session_that_it_lacks_something_for(kind: str, tmp_path: Path) -> None:
-    store, made = MemoryStore(), bundle(*CASES[kind])
+    store, made = MemoryStore(TrioClock(START)), bundle(*CASES[kind])
     session = await begun(store, made, tmp_path)
     told: list[tuple[str, str]] = []
     async with engine(store, made, {}) as one:
@@ -226,7 +229,7 @@ async def test_a_worker_gives_back_a_session_that_it_lacks_something_for(kind: s
     assert [id_ for id_, _ in told] == [session], "it is told once"
     assert KEY in told[0][1]
     assert (await store.session(session)).state == "running"
-    assert session in await store.due_sessions(START)
+    assert session in await store.due_sessions()
 
 
 async def jobs(store: MemoryStore, at: Path, url: str = "http://127.0.0.1:9/x") -> tuple[Bundle, str, str]:
@@ -248,10 +251,11 @@ async def jobs(store: MemoryStore, at: Path, url: str = "http://127.0.0.1:9/x") 
 async def test_a_worker_gives_back_a_job_and_goes_on_with_those_behind_it(
     secrets: Callable[[], Any], tmp_path: Path
 ) -> None:
-    store, clock = MemoryStore(), Skipping()
+    clock = Skipping()
+    store = MemoryStore(clock)
     made, needy, plain = await jobs(store, tmp_path)
     told: list[str] = []
-    async with engine(store, made, secrets(), DONE, DONE, clock=clock) as one:
+    async with engine(store, made, secrets(), DONE, DONE) as one:
         worker = Worker(one, at_once=1, on_trouble=lambda id_, error: told.append(id_))
         for _ in range(3):
             await worker.work(until_idle=True)
@@ -265,12 +269,13 @@ async def test_a_worker_gives_back_a_job_and_goes_on_with_those_behind_it(
 
 async def test_another_worker_takes_at_once_what_one_gave_back(tmp_path: Path) -> None:
     async with s.serving(ok) as server:
-        store, clock = MemoryStore(), Skipping()
+        clock = Skipping()
+        store = MemoryStore(clock)
         made, needy, _ = await jobs(store, tmp_path, f"{server.url}/x")
-        async with engine(store, made, {}, DONE, DONE, clock=clock) as one:
+        async with engine(store, made, {}, DONE, DONE) as one:
             await Worker(one).work(until_idle=True)
         assert server.asked == []
-        async with engine(store, made, HERE, DONE, DONE, clock=clock) as one:
+        async with engine(store, made, HERE, DONE, DONE) as one:
             await Worker(one).work(until_idle=True)
             state = await one.load(needy)
     assert len(server.asked) == 1

@@ -57,7 +57,7 @@ class Bank:
 
     def engine(self, store: Store, bundle_: Bundle) -> Runner:
         decisions = ({"message": "", "tool_calls": [call("p", "pay", to="ada")]}, {"message": "bye", "done": True})
-        one = Runner(store, self.clock, adapters=self.acting,
+        one = Runner(store, adapters=self.acting,
                      planner=ScriptedPlanner(PlannerSpec("scripted", decisions=decisions)))  # fmt: skip
         one.bundles.know(bundle_)
         return one
@@ -89,7 +89,7 @@ async def paid(bank: Bank, store: Store, bundle_: Bundle, at: Path) -> State:
 @STORES
 async def test_after_the_window_a_server_that_keeps_keys_acts_anew(kind: str, tmp_path: Path) -> None:
     bank = Bank(tmp_path / "runs.txt")
-    async with opened(kind, tmp_path) as store:
+    async with opened(kind, tmp_path, bank.clock) as store:
         first = await paid(bank, store, made(), tmp_path)
         again = await paid(bank, store, made(), tmp_path)
         for number in (2, 3):
@@ -108,7 +108,7 @@ async def test_after_the_window_a_server_that_keeps_keys_acts_anew(kind: str, tm
 async def test_what_was_refused_after_a_window_is_tried_again_under_the_same_new_key(kind: str, tmp_path: Path) -> None:
     """A key that is free again is not the first one again: under that the server has an old result."""
     bank = Bank(tmp_path / "runs.txt")
-    async with opened(kind, tmp_path) as store:
+    async with opened(kind, tmp_path, bank.clock) as store:
         await paid(bank, store, made(), tmp_path)
         bank.wait(HOUR)
         bank.before = [refuse]
@@ -124,7 +124,7 @@ async def test_what_was_refused_after_a_window_is_tried_again_under_the_same_new
 async def test_what_was_refused_within_its_window_keeps_the_first_key(kind: str, tmp_path: Path) -> None:
     bank = Bank(tmp_path / "runs.txt")
     bank.before = [refuse]
-    async with opened(kind, tmp_path) as store:
+    async with opened(kind, tmp_path, bank.clock) as store:
         await paid(bank, store, made(), tmp_path)
         bank.wait(HOUR)
         await paid(bank, store, made(), tmp_path)
@@ -138,7 +138,7 @@ async def test_attempts_and_drivers_of_one_call_keep_its_key(
     retried = made("retry: {attempts: 3, on: [retryable], delay: 2h, max_delay: 2h, factor: 1, jitter: 0}\ntimeout: 9h\n",
                    budgets="{wall_clock: unlimited, step_time: unlimited}")  # fmt: skip
     bank = Bank(tmp_path / "runs.txt")
-    async with opened("memory", tmp_path) as store:
+    async with opened("memory", tmp_path, bank.clock) as store:
         await paid(bank, store, retried, tmp_path)
         bank.wait(HOUR)
         # a second attempt, two hours later; and a driver that dies in it
@@ -159,7 +159,7 @@ async def test_attempts_and_drivers_of_one_call_keep_its_key(
 async def test_a_job_takes_its_generation_when_it_is_handed_over_and_keeps_it(kind: str, tmp_path: Path) -> None:
     job = made("mode: job\n")
     bank = Bank(tmp_path / "runs.txt")
-    async with opened(kind, tmp_path) as store:
+    async with opened(kind, tmp_path, bank.clock) as store:
         for number in (1, 2):
             state = await paid(bank, store, job, tmp_path)
             assert state.status is Status.AWAITING_JOB
@@ -174,7 +174,7 @@ async def test_a_job_takes_its_generation_when_it_is_handed_over_and_keeps_it(ki
 @STORES
 async def test_of_many_that_claim_an_expired_key_one_runs(kind: str, tmp_path: Path) -> None:
     bank = Bank(tmp_path / "runs.txt")
-    async with opened(kind, tmp_path) as store:
+    async with opened(kind, tmp_path, bank.clock) as store:
         await paid(bank, store, made(), tmp_path)
         bank.wait(HOUR)
         async with trio.open_nursery() as nursery:
@@ -187,7 +187,7 @@ async def test_of_many_that_claim_an_expired_key_one_runs(kind: str, tmp_path: P
 async def test_the_log_says_which_generation_of_the_key_a_call_ran_under(kind: str, tmp_path: Path) -> None:
     """So that a state which is folded from the log runs under the same key."""
     bank = Bank(tmp_path / "runs.txt")
-    async with opened(kind, tmp_path) as store:
+    async with opened(kind, tmp_path, bank.clock) as store:
         for _ in range(2):
             state = await paid(bank, store, made(), tmp_path)
             assert (await bank.engine(store, made()).load(state.session_id)).calls["p"].full_key == bank.asked[-1]
@@ -199,7 +199,7 @@ async def test_the_log_says_which_generation_of_the_key_a_call_ran_under(kind: s
 @STORES
 async def test_a_shared_meter_that_was_granted_more_lets_the_blocked_call_run(kind: str, tmp_path: Path) -> None:
     bank, shared = Bank(tmp_path / "runs.txt"), made(key=NO_KEY, budgets=SHARED)
-    async with opened(kind, tmp_path) as store:
+    async with opened(kind, tmp_path, bank.clock) as store:
         assert (await paid(bank, store, shared, tmp_path)).calls["p"].ok
         state = await paid(bank, store, shared, tmp_path)
         assert state.status is Status.AWAITING_HUMAN_REVIEW

@@ -12,7 +12,6 @@ import pytest
 
 from engine.planner.transport import RecordingTransport, replayed_from
 from engine.ports.tool import ToolInvocation
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -81,7 +80,7 @@ class Desk:
         return await self.run_under(sealed(), planner, user=user, message=message)
 
     async def run_under(self, made: Bundle, planner: Any, user: str = "ada-4411", message: str = "hi") -> State:
-        engine = Runner(self.store, TrioClock(), adapters=self.acting, planner=planner, secrets=HostSecrets(KEY))
+        engine = Runner(self.store, adapters=self.acting, planner=planner, secrets=HostSecrets(KEY))
         return await engine.run(made, Opening("bot", message, {"tenant": "acme", "user": user}), Path("."))
 
 
@@ -222,7 +221,7 @@ def keeps(kept: list[Any]) -> Propose:
 
 async def test_in_the_words_of_a_customer_it_is_a_text_like_any_other(desk: Desk) -> None:
     kept: list[Any] = []
-    engine = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
+    engine = Runner(desk.store, adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
         keeps(kept),
         lambda view: acts(call("a", "grant", user=user_of(view), why=view.messages[-1])),
     ))  # fmt: skip
@@ -237,12 +236,12 @@ async def test_in_the_words_of_a_customer_it_is_a_text_like_any_other(desk: Desk
 
 async def test_it_stands_for_the_same_value_after_another_process_has_taken_over(desk: Desk) -> None:
     kept: list[Any] = []
-    first = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
+    first = Runner(desk.store, adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
         keeps(kept),
     ))  # fmt: skip
     state = await first.run(sealed(), Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"}), Path("."))
     await first.send(state.session_id, "go on")
-    other = Runner(desk.store, TrioClock(), adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
+    other = Runner(desk.store, adapters=desk.acting, secrets=HostSecrets(KEY), planner=Asking(
         lambda view: acts(call("a", "grant", user=kept[0])),
     ))  # fmt: skip
     state = await other.drive(state.session_id)
@@ -291,10 +290,10 @@ async def test_what_was_recorded_of_one_session_is_answered_to_another_with_its_
         async with s.serving(passes_on, s.decides("Done.")) as server:
             made = planned_at(server.url, stream)
             recorded = RecordingTransport(folder, secrets.masked)
-            async with Runner(MemoryStore(), TrioClock(), secrets=secrets, traffic=recorded) as engine:
+            async with Runner(MemoryStore(), secrets=secrets, traffic=recorded) as engine:
                 opening = Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"})
                 await engine.run(made, opening, Path("."))
-        async with Runner(MemoryStore(), TrioClock(), secrets=secrets, traffic=replayed_from(folder)) as engine:
+        async with Runner(MemoryStore(), secrets=secrets, traffic=replayed_from(folder)) as engine:
             state = await engine.run(made, opening, Path("."))
         (granted,) = state.calls.values()
         assert granted.input == {"user": "ada-4411"}
@@ -313,7 +312,7 @@ async def test_an_answer_that_repeats_a_known_value_is_recorded_with_its_handle_
     guesses = s.decides("I guess that it is ada-4411.", ("grant", {"user": "ada-4411"}), done=False)
 
     async def run(made: Bundle, traffic: Any) -> State:
-        async with Runner(MemoryStore(), TrioClock(), secrets=secrets, traffic=traffic) as engine:
+        async with Runner(MemoryStore(), secrets=secrets, traffic=traffic) as engine:
             opening = Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"})
             return await engine.run(made, opening, Path("."))
 

@@ -13,12 +13,12 @@ import trio
 import trio.testing
 
 from engine.ports.tool import ToolInvocation
-from engine.runtime.clock import TrioClock
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.session.state.event import EventKind
 from engine.session.state.state import Status
 from engine.store.memory import MemoryStore
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import ALLOW, agent, bundle, policy, tool
 from tests.runtime.acting import Acting, hang
 from tests.runtime.test_engine import DONE, engine, plan, script, start
@@ -99,7 +99,7 @@ def made() -> Any:
 
 
 async def run(tmp_path: Path, name: str, seconds: str) -> Any:
-    one = Runner(MemoryStore(), TrioClock(), planner=script(plan(call("a", name, seconds=seconds)), DONE))
+    one = Runner(MemoryStore(), planner=script(plan(call("a", name, seconds=seconds)), DONE))
     session_id = await one.start(made(), Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
     state = await one.drive(session_id)
     return state, await one.context.store.load(session_id)
@@ -124,7 +124,7 @@ async def test_a_read_in_a_thread_is_left_behind_and_said_to_be(tmp_path: Path) 
 async def test_a_tool_that_ignores_its_cancellation_is_reported_and_the_session_ends_on_time(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    one = Runner(MemoryStore(), TrioClock(START), planner=script(plan(call("a", "deaf", seconds="60")), DONE))
+    one = Runner(MemoryStore(TrioClock(START)), planner=script(plan(call("a", "deaf", seconds="60")), DONE))
     session_id = await one.start(made(), Opening("bot", "hello", {"tenant": "acme"}), tmp_path)
     await one.drive(session_id)
     log = await one.context.store.load(session_id)

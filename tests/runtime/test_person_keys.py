@@ -14,7 +14,6 @@ from engine.bundle.load import load_stored
 from engine.ports.resources import MissingSecret
 from engine.proof.bundle_diff import changed_comparing
 from engine.runtime.cipher import Cipher, NotOpened, Token
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.person_keys import KeyAway, KeyDestroyed, PersonKey, PersonKeys, UnsearchedFiles
@@ -61,7 +60,7 @@ class Desk:
         self.store, self.people = MemoryStore(), PersonKeys(folder)
 
     def engine(self, secrets: dict[str, str] = KEY) -> Runner:
-        return Runner(self.store, TrioClock(), secrets=HostSecrets(secrets), people=self.people)
+        return Runner(self.store, secrets=HostSecrets(secrets), people=self.people)
 
     async def run(self, user: str, bundle_: Bundle | None = None) -> State:
         opening = Opening("bot", "hi", {"tenant": "acme", "user": user})
@@ -156,7 +155,7 @@ async def test_keys_lie_where_somebody_has_said_wrapped_and_open_to_nobody_else(
         assert file.stat().st_mode & 0o777 == 0o600
         assert "ada-4411" not in file.name + file.read_text()
         assert file.name == ".lock" or file.read_text().startswith("sealed:1:")
-    homeless = Runner(desk.store, TrioClock(), secrets=HostSecrets(KEY), people=PersonKeys(None))
+    homeless = Runner(desk.store, secrets=HostSecrets(KEY), people=PersonKeys(None))
     with pytest.raises(MissingSecret, match="ENGINE_PERSON_KEYS"):
         await homeless.run(made(), Opening("bot", "hi", {"tenant": "acme", "user": "ada-4411"}), Path("."))
 

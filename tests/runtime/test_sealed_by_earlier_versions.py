@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.cipher import NotOpened
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -32,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 async def test_a_sealed_store_of_the_version_before_the_name_opens_with_its_key(path: Path) -> None:
     async with open_store(path) as store:
-        state = await Runner(store, TrioClock(), secrets=HostSecrets(KEY)).load(SESSION)
+        state = await Runner(store, secrets=HostSecrets(KEY)).load(SESSION)
         assert state.calls["a"].input == {"n": 1, "pin": 12, "iban": "DE-4411"}
         assert state.messages == ("Pay",)
         assert await store.verify(SESSION) == []
@@ -41,7 +40,7 @@ async def test_a_sealed_store_of_the_version_before_the_name_opens_with_its_key(
 async def test_a_write_of_the_version_before_the_name_is_recognised_and_not_run_again(path: Path) -> None:
     told: list[Event] = []
     async with open_store(path) as store:
-        runner = Runner(store, TrioClock(), secrets=HostSecrets(KEY), on_event=told.append)
+        runner = Runner(store, secrets=HostSecrets(KEY), on_event=told.append)
         bundle = await runner.bundles.get((await store.session(SESSION)).bundle)
         state = await runner.run(bundle, Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
     assert state.session_id != SESSION
@@ -51,6 +50,6 @@ async def test_a_write_of_the_version_before_the_name_is_recognised_and_not_run_
 
 async def test_under_another_key_the_store_of_the_version_before_stays_sealed(path: Path) -> None:
     async with open_store(path) as store:
-        other = Runner(store, TrioClock(), secrets=HostSecrets({"SEAL_KEY": "another key that is long enough"}))
+        other = Runner(store, secrets=HostSecrets({"SEAL_KEY": "another key that is long enough"}))
         with pytest.raises(NotOpened):
             await other.load(SESSION)

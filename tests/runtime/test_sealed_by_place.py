@@ -81,7 +81,7 @@ async def test_a_summary_may_have_the_names_that_sealing_itself_uses() -> None:
              more=f"summary: [sealed_fields, person_key]\n{python('summed')}"),
     )  # fmt: skip
     ran = await Ran().run(made)
-    engine = Runner(ran.store, ran.engine._clock, secrets=ran.engine.secrets)
+    engine = Runner(ran.store, secrets=ran.engine.secrets)
     (result,) = [e.payload for e in await engine.log(ran.state.session_id) if e.kind is EventKind.TOOL_RESULT]
     assert (result["sealed_fields"], result["person_key"]) == ("CANARY", "CANARY")
     assert holding(await ran.strings(), "CANARY") == []

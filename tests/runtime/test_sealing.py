@@ -9,7 +9,6 @@ import pytest
 
 from engine.ports.resources import MissingSecret
 from engine.runtime.cipher import Cipher, NotOpened
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -42,7 +41,7 @@ def sealed_bundle(keys: str = "sealed_with: ${secret:SEAL_KEY}") -> Bundle:
 
 async def ran(store: MemoryStore, told: list[Event] | None = None) -> str:
     seen = told if told is not None else []
-    engine = Runner(store, TrioClock(), secrets=HostSecrets(KEY), on_event=seen.append)
+    engine = Runner(store, secrets=HostSecrets(KEY), on_event=seen.append)
     state = await engine.run(sealed_bundle(), Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
     assert state.status.value == "done"
     # what the engine itself knows is what was said
@@ -78,9 +77,9 @@ async def test_the_key_of_a_write_is_compared_sealed_and_its_result_comes_back()
 async def test_another_process_with_the_key_goes_on_and_one_without_it_does_not() -> None:
     store = MemoryStore()
     session = await ran(store)
-    other = Runner(store, TrioClock(), secrets=HostSecrets(KEY))
+    other = Runner(store, secrets=HostSecrets(KEY))
     assert (await other.load(session)).calls["a"].input["iban"] == "DE-4411"
-    blind = Runner(store, TrioClock(), secrets=HostSecrets({}))
+    blind = Runner(store, secrets=HostSecrets({}))
     with pytest.raises(MissingSecret, match="SEAL_KEY"):
         await blind.load(session)
     assert (await blind.look(session)).calls["a"].input["iban"] == "[sensitive]"
@@ -89,7 +88,7 @@ async def test_another_process_with_the_key_goes_on_and_one_without_it_does_not(
 async def test_under_another_key_nothing_is_opened() -> None:
     store = MemoryStore()
     session = await ran(store)
-    other = Runner(store, TrioClock(), secrets=HostSecrets({"SEAL_KEY": "another key"}))
+    other = Runner(store, secrets=HostSecrets({"SEAL_KEY": "another key"}))
     with pytest.raises(NotOpened, match="another key"):
         await other.load(session)
     assert (await other.look(session)).calls["a"].input["iban"] == "[sensitive]"
@@ -98,7 +97,7 @@ async def test_under_another_key_nothing_is_opened() -> None:
 async def test_of_a_sealed_session_no_snapshot_is_kept() -> None:
     store = MemoryStore()
     session = await ran(store)
-    engine = Runner(store, TrioClock(), secrets=HostSecrets(KEY))
+    engine = Runner(store, secrets=HostSecrets(KEY))
     await engine._store.save_snapshot(session, 1, VERSION, "all of it")
     assert await store.snapshot(session, VERSION) is None
 
@@ -120,7 +119,7 @@ def test_the_same_value_is_sealed_alike_and_opened_to_what_it_was() -> None:
 
 async def test_a_text_that_only_looks_sealed_comes_back_as_it_was() -> None:
     store = MemoryStore()
-    engine = Runner(store, TrioClock(), secrets=HostSecrets(KEY))
+    engine = Runner(store, secrets=HostSecrets(KEY))
     fake = Cipher([KEY["SEAL_KEY"]], "").seal("of another session")
     state = await engine.run(sealed_bundle(), Opening("bot", f"{fake}", {"tenant": "acme"}), Path("."))
     assert (await engine.load(state.session_id)).messages == (fake,)
@@ -137,7 +136,7 @@ REPLACED = "sealed_with: ${secret:NEXT_KEY}\ncompared_with: ${secret:SEAL_KEY}"
 async def test_a_write_is_recognised_as_the_same_after_the_key_was_replaced(keys: str) -> None:
     store, told = MemoryStore(), list[Event]()
     await ran(store)
-    engine = Runner(store, TrioClock(), secrets=HostSecrets(NEW), on_event=told.append)
+    engine = Runner(store, secrets=HostSecrets(NEW), on_event=told.append)
     state = await engine.run(sealed_bundle(keys), Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
     assert [call.result.message for call in state.calls.values() if call.result] == [
         "the recorded result of the same call"
@@ -148,7 +147,7 @@ async def test_a_write_is_recognised_as_the_same_after_the_key_was_replaced(keys
 async def test_what_an_earlier_key_sealed_is_opened_and_what_is_new_is_sealed_under_the_first() -> None:
     store = MemoryStore()
     session = await ran(store)
-    engine = Runner(store, TrioClock(), secrets=HostSecrets(NEW))
+    engine = Runner(store, secrets=HostSecrets(NEW))
     state = await engine.run(sealed_bundle(ROTATED), Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
     assert (await engine.load(session)).calls["a"].input["iban"] == "DE-4411"
     input_ = next(e.payload["input"] for e in await store.load(state.session_id) if e.kind.value == "call_proposed")
@@ -157,7 +156,7 @@ async def test_what_an_earlier_key_sealed_is_opened_and_what_is_new_is_sealed_un
 
 async def test_a_session_does_not_begin_under_a_key_that_can_be_tried_out_and_one_that_has_begun_goes_on() -> None:
     store = MemoryStore()
-    engine = Runner(store, TrioClock(), secrets=HostSecrets({"SEAL_KEY": "too short for one"}))
+    engine = Runner(store, secrets=HostSecrets({"SEAL_KEY": "too short for one"}))
     with pytest.raises(MissingSecret, match=r"SEAL_KEY.*openssl rand -hex 32"):
         await engine.run(sealed_bundle(), Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
     assert await store.sessions() == []
@@ -179,7 +178,7 @@ async def test_a_sealed_key_is_the_same_for_other_fields_that_are_the_same_and_s
             (path, text.replace("[{message: hi, done: true}]", decided)), policy(ALLOW),
             tool("pay", "write", input=INPUT, more=compare),
         )  # fmt: skip
-        engine = Runner(store, TrioClock(), secrets=HostSecrets(KEY))
+        engine = Runner(store, secrets=HostSecrets(KEY))
         state = await engine.run(made, Opening("bot", "Pay", {"tenant": "acme"}), Path("."))
         result = state.calls["a"].result
         assert result is not None and (result.reason or result.status) == ends

@@ -14,7 +14,6 @@ from engine.bundle.link.validators import validator
 from engine.language.arithmetic import EvaluationError
 from engine.language.functions import FUNCTIONS
 from engine.ports.planner import PlannerError
-from engine.runtime.clock import TrioClock
 from engine.runtime.errors import NotAllowed
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
@@ -104,9 +103,7 @@ class Ran:
         self.state: State
 
     async def run(self, made: Bundle, *people: Act, message: str = "hi", planner: Any = None, **attributes: Any) -> Ran:
-        engine = self.engine = Runner(
-            self.store, TrioClock(), secrets=HostSecrets(KEY), on_event=self.told.append, planner=planner
-        )
+        engine = self.engine = Runner(self.store, secrets=HostSecrets(KEY), on_event=self.told.append, planner=planner)
         opening = Opening("bot", message, {"tenant": "acme", **attributes})
         self.state = await engine.run(made, opening, Path("."))
         for act in people:

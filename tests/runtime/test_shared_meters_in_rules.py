@@ -11,7 +11,6 @@ from engine.bundle.files import BundleFiles
 from engine.bundle.load import load
 from engine.ports.store import Store
 from engine.replay.replay import replay
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -45,36 +44,36 @@ def made(limit: int = 1, seal: str = "", rules: str = SEEN) -> Bundle:
     )  # fmt: skip
 
 
-async def paid(store: Store, clock: TrioClock, bundle_: Bundle, tenant: str = "acme") -> State:
+async def paid(store: Store, bundle_: Bundle, tenant: str = "acme") -> State:
     secrets = HostSecrets({"SEAL_KEY": "a key of the tests that is long enough to be one"})
-    return await Runner(store, clock, secrets=secrets).run(bundle_, Opening("bot", "hi", {"tenant": tenant}), Path("."))
+    return await Runner(store, secrets=secrets).run(bundle_, Opening("bot", "hi", {"tenant": tenant}), Path("."))
 
 
 @pytest.mark.parametrize("seal", ["", "sealed_with: ${secret:SEAL_KEY}"])
 @STORES
 async def test_rules_see_what_all_sessions_have_added(kind: str, seal: str, tmp_path: Path) -> None:
     clock, bundle_ = Moved(), made(seal=seal)
-    async with opened(kind, tmp_path) as store:
-        assert (await paid(store, clock, bundle_)).calls["p"].ok
-        state = await paid(store, clock, bundle_)
+    async with opened(kind, tmp_path, clock) as store:
+        assert (await paid(store, bundle_)).calls["p"].ok
+        state = await paid(store, bundle_)
         verdicts = [e.payload for e in await store.load(state.session_id) if e.kind is EventKind.VERDICT]
         assert [(v["verdict"], v["rule"]) for v in verdicts] == [("deny", "spent")]
         assert not state.requests.open
-        assert (await paid(store, clock, bundle_, "other")).calls["p"].ok, "it is another tenant's"
+        assert (await paid(store, bundle_, "other")).calls["p"].ok, "it is another tenant's"
         clock.more += timedelta(hours=24)
-        assert (await paid(store, clock, bundle_)).calls["p"].ok, "its window is over"
+        assert (await paid(store, bundle_)).calls["p"].ok, "its window is over"
 
 
 async def test_people_are_asked_by_what_all_sessions_have_added() -> None:
-    store, clock = MemoryStore(), Moved()
-    states = [await paid(store, clock, made(limit=9)) for _ in range(3)]
+    store = MemoryStore(Moved())
+    states = [await paid(store, made(limit=9)) for _ in range(3)]
     assert [bool(state.open_requests()) for state in states] == [False, False, True]
 
 
 async def test_what_was_read_stands_in_the_log_and_is_judged_the_same_again() -> None:
-    store, clock, bundle_ = MemoryStore(), Moved(), made(limit=9)
-    await paid(store, clock, bundle_)
-    log = await store.load((await paid(store, clock, bundle_)).session_id)
+    store, bundle_ = MemoryStore(Moved()), made(limit=9)
+    await paid(store, bundle_)
+    log = await store.load((await paid(store, bundle_)).session_id)
     (read,) = [e.payload for e in log if e.kind is EventKind.FACT_READ]
     assert (read["tool"], read["output"]) == ("meters.pays", {"used": 1})
     assert "meters.pays" not in fold(log).seen

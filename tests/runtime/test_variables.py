@@ -14,7 +14,6 @@ from engine.fixtures.scenario import run_fixture
 from engine.planner.script import ScriptedPlanner
 from engine.ports.resources import EnvironmentFault
 from engine.replay.replay import replay
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
@@ -23,6 +22,7 @@ from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from engine.spec.planner_spec import PlannerSpec
 from engine.store.memory import MemoryStore
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import ALLOW, CODE, agent, policy, reviewers, tool
 from tests.model import server as s
 from tests.session.play import START, call
@@ -57,7 +57,7 @@ def errors(adapter: str, *more: tuple[str, str], **environment: str) -> list[str
 def engine(store: MemoryStore, bundle: Bundle) -> Runner:
     decisions = ({"message": "", "tool_calls": [call("w", "write", n=1)]}, {"message": "bye", "done": True})
     planner = ScriptedPlanner(PlannerSpec("scripted", decisions=decisions))
-    one = Runner(store, TrioClock(START), planner=planner, secrets=HostSecrets({}))
+    one = Runner(store, planner=planner, secrets=HostSecrets({}))
     one.bundles.know(bundle)
     return one
 
@@ -68,7 +68,7 @@ async def test_a_call_goes_where_the_environment_says(tmp_path: Path) -> None:
 
     async with s.serving(act) as server:
         bundle = made(ADAPTER, BILLING_URL=server.url)
-        store = MemoryStore()
+        store = MemoryStore(TrioClock(START))
         async with engine(store, bundle) as one:
             state = await one.drive(await one.start(bundle, BEGIN, tmp_path))
     assert state.status is Status.DONE
@@ -93,14 +93,14 @@ def test_keys_of_what_another_environment_reaches_never_meet() -> None:
 
 async def test_what_is_not_set_is_found_before_anything_runs(tmp_path: Path) -> None:
     bundle = made(ADAPTER)
-    async with engine(MemoryStore(), bundle) as one:
+    async with engine(MemoryStore(TrioClock(START)), bundle) as one:
         session = await one.start(bundle, BEGIN, tmp_path)
         with pytest.raises(EnvironmentFault, match=r"BILLING_URL is not set.*tool write"):
             await one.drive(session)
 
 
 async def test_who_has_other_values_gives_the_session_back(tmp_path: Path) -> None:
-    store, url = MemoryStore(), "https://live.example"
+    store, url = MemoryStore(TrioClock(START)), "https://live.example"
     ours, others = made(ADAPTER, BILLING_URL=url), made(ADAPTER, BILLING_URL="https://test.example")
     async with engine(store, ours) as one:
         session = await one.start(ours, BEGIN, tmp_path)
@@ -213,7 +213,7 @@ async def test_a_session_is_replayed_where_other_values_are_set(tmp_path: Path) 
         await exchange.json({"id": "r1"})
 
     async with s.serving(act) as server:
-        bundle, store = made(ADAPTER, BILLING_URL=server.url), MemoryStore()
+        bundle, store = made(ADAPTER, BILLING_URL=server.url), MemoryStore(TrioClock(START))
         async with engine(store, bundle) as one:
             state = await one.drive(await one.start(bundle, BEGIN, tmp_path))
     log = await store.load(state.session_id)

@@ -25,12 +25,14 @@ from engine.store.sqlite import open_store
 from engine.store.urls import BadStoreUrl, open_url
 from engine.testing.log_events import START, call_started, started, woken
 from engine.testing.queue_contract import QUEUE
+from engine.testing.set_clock import SetClock
 from engine.testing.store_contract import CONTRACT
 
 
 @asynccontextmanager
 async def opened(kind: str, at: Path) -> AsyncIterator[Store]:
-    async with open_url("memory:" if kind == "memory" else f"sqlite:///{at}/deep/engine.db") as store:
+    url = "memory:" if kind == "memory" else f"sqlite:///{at}/deep/engine.db"
+    async with open_url(url, clock=SetClock()) as store:
         yield store
 
 

@@ -18,6 +18,7 @@ from engine.store.rows import MOST_TAKEN, is_moment, moment
 from engine.store.sqlite import open_store
 from engine.testing.log_events import LEASE, START, adding, call_started, claimed, opened, result, started, woken
 from engine.testing.queue_contract import ended, enqueued
+from engine.testing.set_clock import SetClock, set_clock
 from tests.store.rewriting import rewrite
 
 KEY = LogKey((b"k" * 32,))
@@ -134,9 +135,9 @@ async def test_a_job_that_says_something_else_than_the_log_is_found(change: str,
 
 
 async def test_a_job_that_goes_its_way_is_whole_at_each_step_of_it(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "e.db") as store:
+    async with open_store(tmp_path / "e.db", clock=SetClock()) as store:
         await store.append("s", 0, [started("s"), enqueued("s", 2)])
-        lease = await store.lease_job("w", START, START + LEASE)
+        lease = await store.lease_job("w", LEASE)
         assert lease is not None
         assert await store.verify("s") == []
         job = {"call_id": "c", "tool": "report", "job": True}
@@ -157,15 +158,16 @@ async def test_a_job_that_goes_its_way_is_whole_at_each_step_of_it(tmp_path: Pat
      "lease_until = '2020-01-01T00:00:00'"],
 )  # fmt: skip
 async def test_who_drives_a_session_is_told_where_it_can_not_be_so(change: str, tmp_path: Path) -> None:
-    async with open_store(tmp_path / "e.db") as store:
-        take = Claim(Lease("s", "a", 1, START + LEASE), START)
+    async with open_store(tmp_path / "e.db", clock=SetClock()) as store:
+        take = Claim(Lease("s", "a", 1), LEASE)
         await store.append("s", 0, [started("s"), claimed("s", 2, "a", 1)], take=take)
         await store.append("t", 0, [started("t")])
         assert await store.verify("s") == []
         write(tmp_path / "e.db", f"UPDATE sessions SET {change} WHERE id = 's'")
         assert await store.verify("s")
         assert await store.verify("t") == []
-        later = Claim(Lease("s", "b", 2, START + 3 * LEASE), START + 2 * LEASE)
+        set_clock(store, 20)
+        later = Claim(Lease("s", "b", 2), LEASE)
         if change != "epoch = 0":
             with pytest.raises(DamagedRow, match="a row of s in the table `sessions`"):
                 await store.append("s", 2, [claimed("s", 3, "b", 2)], take=later)
@@ -390,16 +392,18 @@ DAMAGED_JOBS = {
 
 @pytest.mark.parametrize("what", DAMAGED_JOBS)
 async def test_a_damaged_job_is_given_to_nobody_and_told_and_the_next_one_is_given(what: str, tmp_path: Path) -> None:
-    far = datetime.max.replace(tzinfo=START.tzinfo)
-    async with open_store(tmp_path / "e.db") as store:
+    async with open_store(tmp_path / "e.db", clock=SetClock()) as store:
         await kept(store)
         write(tmp_path / "e.db", f"UPDATE jobs SET {DAMAGED_JOBS[what]}")
         assert await store.next_job_at() is None
-        assert await store.lease_job("w", far - 2 * LEASE, far) is None
+        far = datetime.max.replace(tzinfo=START.tzinfo) - 2 * LEASE
+        set_clock(store, (far - START).total_seconds())
+        assert await store.lease_job("w", LEASE) is None
+        set_clock(store, 0)
         (damaged,) = await store.damaged_jobs()
         assert damaged.problem
         await store.append("b", 1, [enqueued("b", 2)])
-        lease = await store.lease_job("w", START, START + LEASE)
+        lease = await store.lease_job("w", LEASE)
         assert lease is not None
         assert lease.job_id == "b/c"
         assert len(await store.damaged_jobs()) == 1

@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
-from engine.runtime.clock import TrioClock
 from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
 from engine.tool.adapters import Adapters
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import agent, bundle, tool
 
 SECRETS = {"API_KEY": "canary-0815-secret"}

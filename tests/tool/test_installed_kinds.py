@@ -24,9 +24,9 @@ from engine.ports import kinds
 from engine.ports.resources import MissingSecret
 from engine.ports.tool import AdapterResources
 from engine.runtime import environment
-from engine.runtime.clock import TrioClock
 from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import ALLOW, agent, policy, tool
 
 ROOT = Path(__file__).resolve().parent.parent.parent

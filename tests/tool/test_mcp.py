@@ -15,13 +15,13 @@ import trio
 
 from engine.cli.console.imported_tools import document, names_for
 from engine.ports.tool import AdapterResources, ToolError, ToolInvocation
-from engine.runtime.clock import TrioClock
 from engine.runtime.connections import ConnectionPool
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle, Server
 from engine.tool.adapters import Adapters
 from engine.tool.mcp import opened
 from engine.tool.tool_list import ToolList
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import agent, bundle, tool
 from tests.tool.peers import SECRETS, failure, run, with_tool
 

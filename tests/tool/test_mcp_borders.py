@@ -15,12 +15,12 @@ import h11
 import pytest
 import yaml
 
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.runtime.opening import Opening
 from engine.runtime.runner import Runner
 from engine.spec.bundle import Bundle
 from engine.store.memory import MemoryStore
+from engine.trio_clock import TrioClock
 from tests.bundle_texts import agent, bundle, tool
 from tests.model import server as s
 from tests.tool.peers import failure, run, with_tool
@@ -538,7 +538,7 @@ async def test_a_session_runs_without_a_server_that_is_optional() -> None:
         tool("far", output="{}", more="adapter: {kind: mcp, server: s, tool: page}\n"),
     )  # fmt: skip
     assert made is not None, errors(found)
-    engine = Runner(MemoryStore(), TrioClock(), secrets=HostSecrets({}))
+    engine = Runner(MemoryStore(), secrets=HostSecrets({}))
     async with engine:
         await engine.prepare(made, "bot")
         state = await engine.run(made, Opening("bot", "Go", {"tenant": "acme"}), Path("."))

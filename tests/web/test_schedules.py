@@ -20,10 +20,10 @@ from engine.bundle.load import load_directory
 from engine.config.load import load_settings
 from engine.ports.access import Creation
 from engine.ports.store import Store
-from engine.runtime.clock import TrioClock
 from engine.runtime.host_secrets import HostSecrets
 from engine.store.memory import MemoryStore
 from engine.store.urls import StoreFault
+from engine.trio_clock import TrioClock
 from engine.web.open_service import open_service as opened_service
 from engine.web.schedule import Misfire, Overlap, Schedule
 from engine.web.schedules import Scheduler
@@ -40,13 +40,13 @@ HOURLY = Schedule(
 
 
 @asynccontextmanager
-async def serving(store: Store, clock: TrioClock) -> AsyncIterator[WebService]:
+async def serving(store: Store) -> AsyncIterator[WebService]:
     bundle = load_directory(ROOT).bundle
     assert bundle is not None
     async with (
-        open_engine(store, clock=clock) as engine,
+        open_engine(store) as engine,
         opened_service(
-            engine, store, bundle, clock, HostSecrets(), url="http://x", access=Access(), webhooks={}
+            engine, store, bundle, store.clock, HostSecrets(), url="http://x", access=Access(), webhooks={}
         ) as service,
     ):
         yield service
@@ -56,9 +56,9 @@ async def begun(store: Store) -> list[datetime]:
     return sorted(row.created_at for row in await store.sessions() if row.created_at is not None)
 
 
-async def ran(schedule: Schedule, store: Store, clock: TrioClock, hours: float, *, services: int = 1) -> None:
+async def ran(schedule: Schedule, store: Store, hours: float, *, services: int = 1) -> None:
     """Let services run a schedule for some hours."""
-    async with serving(store, clock) as service:
+    async with serving(store) as service:
         with trio.move_on_after(hours * 3600):
             async with trio.open_nursery() as nursery:
                 for _ in range(services):
@@ -66,8 +66,8 @@ async def ran(schedule: Schedule, store: Store, clock: TrioClock, hours: float, 
 
 
 async def test_a_session_begins_at_each_time_and_of_two_services_one_begins_it(autojump_clock: MockClock) -> None:
-    store, clock = MemoryStore(), TrioClock(BEGINS)
-    await ran(replace(HOURLY, overlap=Overlap.ALLOW), store, clock, 2.5, services=2)
+    store = MemoryStore(TrioClock(BEGINS))
+    await ran(replace(HOURLY, overlap=Overlap.ALLOW), store, 2.5, services=2)
     hours = [datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (9, 10, 11)]
     assert [moment.replace(second=0, microsecond=0) for moment in await begun(store)] == hours
     session = (await store.sessions())[0]
@@ -76,17 +76,17 @@ async def test_a_session_begins_at_each_time_and_of_two_services_one_begins_it(a
 
 
 async def test_a_time_is_passed_over_while_the_session_before_is_not_over(autojump_clock: MockClock) -> None:
-    store, clock = MemoryStore(), TrioClock(BEGINS)
-    await ran(HOURLY, store, clock, 3.5)
+    store = MemoryStore(TrioClock(BEGINS))
+    await ran(HOURLY, store, 3.5)
     # nobody drives it: it stays as it began
     assert len(await begun(store)) == 1
     (row,) = await store.sessions()
-    async with open_engine(store, clock=clock) as engine:
+    async with open_engine(store) as engine:
         session = engine.session(row.id)
         await session.cancel(by="dana")
         await session.settled()
         assert (await store.session(row.id)).state == "cancelled"
-    await ran(HOURLY, store, clock, 1)
+    await ran(HOURLY, store, 1)
     assert len(await begun(store)) == 2
 
 
@@ -94,31 +94,31 @@ async def test_a_time_is_passed_over_while_the_session_before_is_not_over(autoju
 async def test_what_was_missed_is_made_up_for_once_or_not_at_all(
     autojump_clock: MockClock, misfire: Misfire, count: int
 ) -> None:
-    store, clock = MemoryStore(), TrioClock(BEGINS)
+    store = MemoryStore(TrioClock(BEGINS))
     schedule = replace(HOURLY, misfire=misfire, overlap=Overlap.ALLOW)
-    await ran(schedule, store, clock, 0.1)
+    await ran(schedule, store, 0.1)
     assert len(await begun(store)) == 1
     await trio.sleep(5 * 3600)
     # half an hour behind the newest of five times
     await trio.sleep(1800 - 360)
-    await ran(schedule, store, clock, 0.1)
+    await ran(schedule, store, 0.1)
     assert len(await begun(store)) == count
-    await ran(schedule, store, clock, 0.1)
+    await ran(schedule, store, 0.1)
     assert len(await begun(store)) == count
 
 
 async def test_a_new_schedule_makes_up_for_nothing_before_it(autojump_clock: MockClock) -> None:
-    store = MemoryStore()
-    await ran(replace(HOURLY, misfire=Misfire.ONCE), store, TrioClock(BEGINS + timedelta(minutes=10)), 0.5)
+    store = MemoryStore(TrioClock(BEGINS + timedelta(minutes=10)))
+    await ran(replace(HOURLY, misfire=Misfire.ONCE), store, 0.5)
     assert await begun(store) == []
 
 
 async def test_what_can_not_begin_is_told_and_keeps_no_other_from_beginning(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store, clock = MemoryStore(), TrioClock(BEGINS)
+    store = MemoryStore(TrioClock(BEGINS))
     wrong = replace(HOURLY, name="wrong", agent="nobody")
-    async with serving(store, clock) as service:
+    async with serving(store) as service:
         with trio.move_on_after(600):
             await Scheduler(service, {"wrong": wrong, "hourly": HOURLY}).run()
     assert len(await begun(store)) == 1
@@ -180,8 +180,8 @@ def test_a_time_that_was_long_missed_is_the_newest() -> None:
 
 
 async def test_what_could_not_begin_is_tried_again(autojump_clock: MockClock) -> None:
-    store, clock = MemoryStore(), TrioClock(BEGINS)
-    async with serving(store, clock) as service:
+    store = MemoryStore(TrioClock(BEGINS))
+    async with serving(store) as service:
         scheduler = Scheduler(service, {"hourly": HOURLY})
         assert await scheduler.look(HOURLY) is None
         await trio.sleep(45)
@@ -199,14 +199,14 @@ async def test_what_could_not_begin_is_tried_again(autojump_clock: MockClock) ->
 
 
 async def test_a_time_that_was_reserved_by_who_died_is_begun(autojump_clock: MockClock) -> None:
-    store, clock = MemoryStore(), TrioClock(BEGINS)
-    await ran(HOURLY, store, clock, 0.1)
+    store = MemoryStore(TrioClock(BEGINS))
+    await ran(HOURLY, store, 0.1)
     (row,) = await store.sessions()
     creation = await store.access.newest_creation("acme/schedule:hourly/sessions/external")
     assert creation is not None
-    other = MemoryStore()
+    other = MemoryStore(store.clock)
     await other.access.reserve(creation)
-    await ran(replace(HOURLY, misfire=Misfire.ONCE), other, clock, 0.1)
+    await ran(replace(HOURLY, misfire=Misfire.ONCE), other, 0.1)
     assert [one.id for one in await other.sessions()] == [row.id]
 
 

@@ -11,7 +11,7 @@ from engine import load_bundle, open_engine, open_store
 from engine.access.logins import new_login
 from engine.access.rights import Role
 from engine.access.tokens import new_token
-from engine.runtime.clock import TrioClock
+from engine.trio_clock import TrioClock
 from engine.web.application import application
 from engine.web.service import Service
 from tests.api.test_sensitive_requests import KEY, at

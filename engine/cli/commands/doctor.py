@@ -154,7 +154,7 @@ async def _store(app: App) -> AsyncIterator[HealthFinding]:
     ahead = newest - now
     told = "it agrees with what is recorded" if ahead <= AHEAD else f"something was recorded {ahead} from now"
     yield HealthFinding("clock", GOOD if ahead <= AHEAD else BAD, told)
-    due = await app.store.due_sessions(now)
+    due = await app.store.due_sessions()
     alive = sum(row.state not in FINAL for row in rows)
     told = f"{len(rows)} sessions, {alive} not over, {len(due)} to be driven"
     yield HealthFinding("sessions", LOOK if due else GOOD, told + (": is a worker running?" if due else ""))
@@ -184,8 +184,8 @@ async def _providers(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
     """The providers that people and machines come from can be asked."""
     import httpx2
 
-    from engine.runtime.clock import TrioClock
     from engine.runtime.host_secrets import HostSecrets
+    from engine.trio_clock import TrioClock
     from engine.web.openid import OpenIdProvider, ProviderUnavailable
 
     async with httpx2.AsyncClient(timeout=None, trust_env=False) as http:

@@ -21,7 +21,6 @@ from engine.ports.records import CorruptLog, SealedLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.ports.store import Store
 from engine.ports.tool import ToolError
-from engine.runtime.clock import TrioClock
 from engine.runtime.errors import BundleUnavailable, LeaseLost, LiveElsewhere, NotAllowed, unwrapped
 from engine.runtime.gc_tuning import tune_gc
 from engine.runtime.host_secrets import HostSecrets
@@ -179,7 +178,6 @@ def _runner(
 
     return Runner(
         store,
-        TrioClock(),
         root=root,
         on_event=on_event,
         on_partial=printer.partial,
