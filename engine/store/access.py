@@ -1,10 +1,9 @@
-"""Tokens, creations and audit events in the SQLite store: see `ports.access`."""
+"""Tokens, creations and audit events in the tables of a store: see `ports.access`."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,10 +20,9 @@ from engine.ports.access import (
     RequestClaim,
 )
 from engine.random_bytes import random_hex
-from engine.store.writer import CommitWriter
+from engine.store.database import SqlConnection, SqlDatabase
 
 T = TypeVar("T")
-Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
 
 _TOKEN = (
     "id, name, secret_hash, role, person, tenant, created_at, created_by, expires_at, revoked_at, used_at, scopes,"
@@ -38,17 +36,16 @@ _LINK = "secret_hash, request_id, digest, tenant, expires_at, made_by"
 _AUDIT = "number, at, actor, means, address, tenant, action, about, digest, result, link, salt, mark"
 
 
-class SqliteAccess:
+class SqlAccess:
     """See `ports.AccessStore`."""
 
-    def __init__(self, writer: CommitWriter, read: Read) -> None:
-        self._writer = writer
-        self._read = read
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
 
     async def add_token(self, token: AccessToken) -> bool:
         """See `ports.AccessStore`."""
 
-        def add(connection: sqlite3.Connection) -> bool:
+        def add(connection: SqlConnection) -> bool:
             known = (
                 "SELECT 1 FROM tokens WHERE name = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
             )
@@ -62,38 +59,40 @@ class SqliteAccess:
             connection.execute(f"INSERT INTO tokens ({_TOKEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             return True
 
-        return await self._writer.do(add)
+        return await self._database.write(add, "tokens")
 
     async def tokens(self) -> list[AccessToken]:
         """See `ports.AccessStore`."""
-        rows = await self._read(lambda c: c.execute(f"SELECT {_TOKEN} FROM tokens ORDER BY created_at, id").fetchall())
+        rows = await self._database.read(
+            lambda c: c.execute(f"SELECT {_TOKEN} FROM tokens ORDER BY created_at, id").fetchall()
+        )
         return [_token(row) for row in rows]
 
     async def token_of(self, secret_hash: str) -> AccessToken | None:
         """See `ports.AccessStore`."""
         sql = f"SELECT {_TOKEN} FROM tokens WHERE secret_hash = ?"
-        row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
+        row = await self._database.read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
         return _token(row) if row else None
 
     async def revoke_token(self, token_id: str, at: datetime) -> bool:
         """See `ports.AccessStore`."""
         sql = "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
-        return await self._writer.do(lambda c: c.execute(sql, (timestamp(at), token_id)).rowcount > 0)
+        return await self._database.write(lambda c: c.execute(sql, (timestamp(at), token_id)).rowcount > 0)
 
     async def touch_token(self, token_id: str, at: datetime) -> None:
         """See `ports.AccessStore`."""
         sql = "UPDATE tokens SET used_at = ? WHERE id = ?"
-        await self._writer.do(lambda c: c.execute(sql, (timestamp(at), token_id)))
+        await self._database.write(lambda c: c.execute(sql, (timestamp(at), token_id)))
 
     async def token_by_id(self, token_id: str) -> AccessToken | None:
         """See `ports.AccessStore`."""
-        found: AccessToken | None = await self._read(lambda c: _token_by_id(c, token_id))
+        found: AccessToken | None = await self._database.read(lambda c: _token_by_id(c, token_id))
         return found
 
     async def add_login(self, login: Login) -> None:
         """See `ports.AccessStore`."""
 
-        def add(connection: sqlite3.Connection) -> None:
+        def add(connection: SqlConnection) -> None:
             connection.execute("DELETE FROM logins WHERE expires_at <= ?", (timestamp(login.created_at),))
             values = (
                 login.secret_hash, login.token_id, timestamp(login.created_at), timestamp(login.expires_at),
@@ -101,28 +100,28 @@ class SqliteAccess:
             )  # fmt: skip
             connection.execute(f"INSERT INTO logins ({_LOGIN}) VALUES (?, ?, ?, ?, ?, ?)", values)
 
-        await self._writer.do(add)
+        await self._database.write(add)
 
     async def login_of(self, secret_hash: str) -> tuple[Login, AccessToken | None] | None:
         """See `ports.AccessStore`."""
 
-        def look(connection: sqlite3.Connection) -> tuple[Login, AccessToken | None] | None:
+        def look(connection: SqlConnection) -> tuple[Login, AccessToken | None] | None:
             sql = f"SELECT {_LOGIN} FROM logins WHERE secret_hash = ?"
             row = connection.execute(sql, (secret_hash,)).fetchone()
             return (_login(row), _token_by_id(connection, row[1])) if row else None
 
-        found: tuple[Login, AccessToken | None] | None = await self._read(look)
+        found: tuple[Login, AccessToken | None] | None = await self._database.read(look)
         return found
 
     async def end_login(self, secret_hash: str) -> bool:
         """See `ports.AccessStore`."""
         sql = "DELETE FROM logins WHERE secret_hash = ?"
-        return await self._writer.do(lambda c: c.execute(sql, (secret_hash,)).rowcount > 0)
+        return await self._database.write(lambda c: c.execute(sql, (secret_hash,)).rowcount > 0)
 
     async def reserve(self, creation: Creation) -> Creation:
         """See `ports.AccessStore`."""
 
-        def reserve(connection: sqlite3.Connection) -> Creation:
+        def reserve(connection: SqlConnection) -> Creation:
             sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? AND key = ?"
             row = connection.execute(sql, (creation.scope, creation.key)).fetchone()
             if row is not None:
@@ -134,40 +133,40 @@ class SqliteAccess:
             connection.execute(f"INSERT INTO creations ({_CREATION}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             return creation
 
-        return await self._writer.do(reserve)
+        return await self._database.write(reserve, f"creation:{creation.scope}:{creation.key}")
 
     async def creation(self, scope: str, key: str) -> Creation | None:
         """See `ports.AccessStore`."""
         sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? AND key = ?"
-        row = await self._read(lambda c: c.execute(sql, (scope, key)).fetchone())
+        row = await self._database.read(lambda c: c.execute(sql, (scope, key)).fetchone())
         return _creation(row) if row is not None else None
 
     async def newest_creation(self, scope: str) -> Creation | None:
         """See `ports.AccessStore`."""
         sql = f"SELECT {_CREATION} FROM creations WHERE scope = ? ORDER BY key DESC LIMIT 1"
-        row = await self._read(lambda c: c.execute(sql, (scope,)).fetchone())
+        row = await self._database.read(lambda c: c.execute(sql, (scope,)).fetchone())
         return _creation(row) if row is not None else None
 
     async def tenant_of(self, session_id: str) -> str | None:
         """See `ports.AccessStore`."""
         sql = "SELECT tenant FROM creations WHERE session_id = ?"
-        row = await self._read(lambda c: c.execute(sql, (session_id,)).fetchone())
+        row = await self._database.read(lambda c: c.execute(sql, (session_id,)).fetchone())
         return row[0] if row else None
 
     async def sessions_of(self, tenant: str) -> Sequence[str]:
         """See `ports.AccessStore`."""
         sql = "SELECT session_id FROM creations WHERE tenant = ?"
-        return [id_ for (id_,) in await self._read(lambda c: c.execute(sql, (tenant,)).fetchall())]
+        return [id_ for (id_,) in await self._database.read(lambda c: c.execute(sql, (tenant,)).fetchall())]
 
     async def started_by(self, owner: str, session_id: str) -> bool:
         """See `ports.AccessStore`."""
         sql = "SELECT 1 FROM creations WHERE session_id = ? AND owner = ?"
-        return bool(await self._read(lambda c: c.execute(sql, (session_id, owner)).fetchone()))
+        return bool(await self._database.read(lambda c: c.execute(sql, (session_id, owner)).fetchone()))
 
     async def record_audit(self, event: AuditEvent) -> AuditEvent:
         """See `ports.AccessStore`."""
 
-        def record(connection: sqlite3.Connection) -> AuditEvent:
+        def record(connection: SqlConnection) -> AuditEvent:
             last = connection.execute("SELECT number, link FROM audit_events ORDER BY number DESC LIMIT 1").fetchone()
             made = linked(event, *(last or (0, "")))
             values = (
@@ -177,7 +176,7 @@ class SqliteAccess:
             connection.execute(f"INSERT INTO audit_events ({_AUDIT}) VALUES ({', '.join('?' * len(values))})", values)
             return made
 
-        return await self._writer.do(record)
+        return await self._database.write(record, "audit")
 
     async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """See `ports.AccessStore`."""
@@ -185,39 +184,40 @@ class SqliteAccess:
             f"SELECT {_AUDIT} FROM audit_events WHERE number > ?1 AND (?3 IS NULL OR tenant = ?3)"
             " ORDER BY number LIMIT ?2"
         )
-        rows = await self._read(lambda c: c.execute(sql, (after, limit, tenant)).fetchall())
+        rows = await self._database.read(lambda c: c.execute(sql, (after, limit, tenant)).fetchall())
         return [AuditEvent(row[0], datetime.fromisoformat(row[1]), *row[2:]) for row in rows]
 
     async def claim_request(self, claim: RequestClaim, at: datetime, *, take: bool = False) -> RequestClaim:
         """See `ports.AccessStore`."""
 
-        def put(connection: sqlite3.Connection) -> RequestClaim:
+        def put(connection: SqlConnection) -> RequestClaim:
             connection.execute("DELETE FROM request_claims WHERE until <= ?", (timestamp(at),))
             sql = f"SELECT {_CLAIM} FROM request_claims WHERE request_id = ? AND person != ?"
             other = connection.execute(sql, (claim.request_id, claim.person)).fetchone()
             if other is not None and not take:
                 return _claim(other)
             values = (claim.request_id, claim.person, timestamp(claim.until))
-            connection.execute(f"INSERT OR REPLACE INTO request_claims ({_CLAIM}) VALUES (?, ?, ?)", values)
+            kept = "ON CONFLICT (request_id) DO UPDATE SET person = excluded.person, until = excluded.until"
+            connection.execute(f"INSERT INTO request_claims ({_CLAIM}) VALUES (?, ?, ?) {kept}", values)
             return claim
 
-        return await self._writer.do(put)
+        return await self._database.write(put, f"claim:{claim.request_id}")
 
     async def release_request(self, request_id: str, person: str) -> bool:
         """See `ports.AccessStore`."""
         sql = "DELETE FROM request_claims WHERE request_id = ? AND person = ?"
-        return await self._writer.do(lambda c: c.execute(sql, (request_id, person)).rowcount > 0)
+        return await self._database.write(lambda c: c.execute(sql, (request_id, person)).rowcount > 0)
 
     async def request_claims(self, at: datetime) -> Mapping[str, RequestClaim]:
         """See `ports.AccessStore`."""
         sql = f"SELECT {_CLAIM} FROM request_claims WHERE until > ?"
-        rows = await self._read(lambda c: c.execute(sql, (timestamp(at),)).fetchall())
+        rows = await self._database.read(lambda c: c.execute(sql, (timestamp(at),)).fetchall())
         return {row[0]: _claim(row) for row in rows}
 
     async def add_absence(self, absence: Absence, at: datetime) -> None:
         """See `ports.AccessStore`."""
 
-        def add(connection: sqlite3.Connection) -> None:
+        def add(connection: SqlConnection) -> None:
             connection.execute("DELETE FROM absences WHERE ends <= ?", (timestamp(at),))
             values = (
                 absence.id, absence.person, timestamp(absence.begins), timestamp(absence.ends), absence.delegate,
@@ -225,22 +225,24 @@ class SqliteAccess:
             )  # fmt: skip
             connection.execute(f"INSERT INTO absences ({_ABSENCE}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
-        await self._writer.do(add)
+        await self._database.write(add)
 
     async def end_absence(self, absence_id: str) -> bool:
         """See `ports.AccessStore`."""
         sql = "DELETE FROM absences WHERE id = ?"
-        return await self._writer.do(lambda c: c.execute(sql, (absence_id,)).rowcount > 0)
+        return await self._database.write(lambda c: c.execute(sql, (absence_id,)).rowcount > 0)
 
     async def absences(self) -> Sequence[Absence]:
         """See `ports.AccessStore`."""
-        rows = await self._read(lambda c: c.execute(f"SELECT {_ABSENCE} FROM absences ORDER BY begins, id").fetchall())
+        rows = await self._database.read(
+            lambda c: c.execute(f"SELECT {_ABSENCE} FROM absences ORDER BY begins, id").fetchall()
+        )
         return [_absence(*row) for row in rows]
 
     async def add_confirmation_link(self, link: ConfirmationLink, at: datetime, most: int) -> bool:
         """See `ports.AccessStore`."""
 
-        def add(connection: sqlite3.Connection) -> bool:
+        def add(connection: SqlConnection) -> bool:
             connection.execute("DELETE FROM confirmation_links WHERE expires_at <= ?", (timestamp(at),))
             known = "SELECT count(*) FROM confirmation_links WHERE request_id = ?"
             if connection.execute(known, (link.request_id,)).fetchone()[0] >= most:
@@ -250,12 +252,12 @@ class SqliteAccess:
             connection.execute(f"INSERT INTO confirmation_links ({_LINK}) VALUES (?, ?, ?, ?, ?, ?)", values)
             return True
 
-        return await self._writer.do(add)
+        return await self._database.write(add, f"links:{link.request_id}")
 
     async def confirmation_link(self, secret_hash: str) -> ConfirmationLink | None:
         """See `ports.AccessStore`."""
         sql = f"SELECT {_LINK} FROM confirmation_links WHERE secret_hash = ?"
-        row = await self._read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
+        row = await self._database.read(lambda c: c.execute(sql, (secret_hash,)).fetchone())
         if row is None:
             return None
         hash_, request_id, asked, tenant, expires, by = row
@@ -264,7 +266,7 @@ class SqliteAccess:
     async def end_confirmation_link(self, secret_hash: str) -> bool:
         """See `ports.AccessStore`."""
         sql = "DELETE FROM confirmation_links WHERE secret_hash = ?"
-        return await self._writer.do(lambda c: c.execute(sql, (secret_hash,)).rowcount > 0)
+        return await self._database.write(lambda c: c.execute(sql, (secret_hash,)).rowcount > 0)
 
 
 def _absence(id_: str, person: str, begins: str, ends: str, *more: Any) -> Absence:
@@ -306,7 +308,7 @@ def _token(row: Sequence[Any]) -> AccessToken:
     return AccessToken(id_, name, hash_, role, person, tenant, made, by, *moments, tuple(scopes.split()), held)
 
 
-def _token_by_id(connection: sqlite3.Connection, token_id: str) -> AccessToken | None:
+def _token_by_id(connection: SqlConnection, token_id: str) -> AccessToken | None:
     row = connection.execute(f"SELECT {_TOKEN} FROM tokens WHERE id = ?", (token_id,)).fetchone()
     return _token(row) if row else None
 

@@ -1,8 +1,7 @@
-"""An append to the SQLite store: refused before anything is written, else the log and all that is derived from it."""
+"""An append to a store's tables: refused before anything is written, else the log and all that is derived from it."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +30,7 @@ from engine.ports.records import (
 from engine.session.state.event import Event
 from engine.session.state.state import Status
 from engine.store import chain
+from engine.store.database import SqlConnection
 from engine.store.idempotency_keys import holder_of
 from engine.store.log_key import Voucher
 from engine.store.projection import (
@@ -66,6 +66,17 @@ class Append:
     now: datetime
 
 
+def names_of(wanted: Append) -> list[str]:
+    """What an append reads and must not be changed by others meanwhile: its session, the keys and meters it takes."""
+    found = [wanted.session_id]
+    for change in changes(wanted.events):
+        if isinstance(change, ClaimKey):
+            found.append(f"key:{change.key}")
+        elif isinstance(change, Reserve):
+            found.append(f"meter:{change.key}")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Stands:
     """A session's row as it is; `number` None where there is none yet."""
@@ -82,7 +93,7 @@ class _Stands:
     key_id: str | None = None
 
 
-def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | None) -> AppendResult:
+def append(connection: SqlConnection, wanted: Append, voucher: Voucher | None) -> AppendResult:
     """Append in the open transaction, or say why not and change nothing; raises CorruptLog, SealedLog, TooLarge.
 
     Where there is a key nothing is added to a head that it does not vouch for: the new head would vouch for both.
@@ -96,16 +107,16 @@ def append(connection: sqlite3.Connection, wanted: Append, voucher: Voucher | No
     _check_seal(wanted.session_id, stands, voucher)
     try:
         _write(connection, wanted, stands, row_changes, voucher)
-    except sqlite3.IntegrityError as error:
+    except connection.IntegrityError as error:
         # nobody but its own appends writes what belongs to a session
-        table = str(error).rpartition(" ")[2].partition(".")[0]
+        table = connection.table_of(error)
         raise DamagedRow(wanted.session_id, table, f"it stands already where the log would go on: {error}") from None
     return Appended()
 
 
-def _stands(connection: sqlite3.Connection, session_id: str) -> _Stands:
+def _stands(connection: SqlConnection, session_id: str) -> _Stands:
     columns = "number, seq, head_hash, epoch, owner, lease_until, state, outcome, head_hmac, key_id"
-    sql = f"SELECT {columns} FROM sessions WHERE id = ?"
+    sql = f"SELECT {columns} FROM sessions WHERE id = ?{connection.for_update}"
     found = connection.execute(sql, (session_id,)).fetchone()
     if found is None:
         return _Stands()
@@ -116,9 +127,7 @@ def _stands(connection: sqlite3.Connection, session_id: str) -> _Stands:
     return stands
 
 
-def _overtaken(
-    connection: sqlite3.Connection, wanted: Append, stands: _Stands
-) -> Fenced | Conflict | HeldSession | None:
+def _overtaken(connection: SqlConnection, wanted: Append, stands: _Stands) -> Fenced | Conflict | HeldSession | None:
     """Who was first, or holds what the append goes by."""
     if wanted.epoch is not None and wanted.epoch < stands.epoch:
         return Fenced(stands.epoch)
@@ -145,7 +154,7 @@ def _check_seal(session_id: str, stands: _Stands, voucher: Voucher | None) -> No
 
 
 def _write(
-    connection: sqlite3.Connection,
+    connection: SqlConnection,
     wanted: Append,
     stands: _Stands,
     row_changes: list[RowChange],
@@ -192,7 +201,7 @@ def _write(
 _ANYTHING_OPEN = "SELECT EXISTS (SELECT 1 FROM idempotency_keys) OR EXISTS (SELECT 1 FROM meter_entries)"
 
 
-def _to_project(connection: sqlite3.Connection, row_changes: list[RowChange]) -> list[RowChange]:
+def _to_project(connection: SqlConnection, row_changes: list[RowChange]) -> list[RowChange]:
     """The changes in order; most calls hold neither key nor meter, and where nobody does there is nothing to settle."""
     settles = sum(isinstance(change, SettleKey | SettleMeters) for change in row_changes)
     takes = any(isinstance(change, ClaimKey | Reserve) for change in row_changes)
@@ -201,24 +210,23 @@ def _to_project(connection: sqlite3.Connection, row_changes: list[RowChange]) ->
     return [change for change in row_changes if not isinstance(change, SettleKey | SettleMeters)]
 
 
-def _holds(connection: sqlite3.Connection, lease: JobLease) -> bool:
-    sql = "SELECT 1 FROM jobs WHERE id = ? AND epoch = ? AND status = 'leased'"
+def _holds(connection: SqlConnection, lease: JobLease) -> bool:
+    sql = f"SELECT 1 FROM jobs WHERE id = ? AND epoch = ? AND status = 'leased'{connection.for_update}"
     return connection.execute(sql, (lease.job_id, lease.epoch)).fetchone() is not None
 
 
-def _create(connection: sqlite3.Connection, first: Event, row: tuple[Any, ...]) -> int:
+def _create(connection: SqlConnection, first: Event, row: tuple[Any, ...]) -> int:
     p = first.payload
     sql = (
         "INSERT INTO sessions (id, agent, bundle, created_at, state, outcome, seq, head_hash, head_hmac, key_id,"
-        " epoch, owner, lease_until, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " epoch, owner, lease_until, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING number"
     )
     made = connection.execute(sql, (first.session_id, p["agent"], p["bundle"], timestamp(first.at), *row))
-    assert made.lastrowid is not None
-    return made.lastrowid
+    return int(made.fetchone()[0])
 
 
 def _refused(
-    connection: sqlite3.Connection, row_changes: list[RowChange], voucher: Voucher | None
+    connection: SqlConnection, row_changes: list[RowChange], voucher: Voucher | None
 ) -> HeldKey | ExpiredKey | FullMeter | None:
     """The first key that somebody else holds, or meter that would go beyond its limit."""
     added: list[Reserve] = []
@@ -238,7 +246,7 @@ def _refused(
     return None
 
 
-def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve]) -> FullMeter | None:
+def _full(connection: SqlConnection, change: Reserve, added: list[Reserve]) -> FullMeter | None:
     stored = meter_used(connection, change.key, change.holder, change.since)
     row_changes = [other.amount for other in added if other.key == change.key and other.holder != change.holder]
     used = total([stored, *row_changes])
@@ -247,9 +255,9 @@ def _full(connection: sqlite3.Connection, change: Reserve, added: list[Reserve])
     )
 
 
-def meter_used(connection: sqlite3.Connection, key: str, row_changes: str, since: datetime | None) -> Any:
+def meter_used(connection: SqlConnection, key: str, row_changes: str, since: datetime | None) -> Any:
     """What was added to a shared meter under a key since a moment, by all but one holder; raises CorruptLog."""
-    sql = "SELECT holder, amount FROM meter_entries WHERE key = ? AND holder != ? AND (NOT settled OR at > ?)"
+    sql = "SELECT holder, amount FROM meter_entries WHERE key = ? AND holder != ? AND (settled = 0 OR at > ?)"
     at = timestamp(since) if since is not None else ""
     amounts = []
     for holder, text in connection.execute(sql, (key, row_changes, at)):
@@ -261,18 +269,22 @@ def meter_used(connection: sqlite3.Connection, key: str, row_changes: str, since
     return total(amounts)
 
 
-def _project(connection: sqlite3.Connection, session_id: str, change: RowChange) -> None:
+def _project(connection: SqlConnection, session_id: str, change: RowChange) -> None:
     match change:
         case ClaimKey():
             sql = (
-                "INSERT OR REPLACE INTO idempotency_keys (key, holder, status, compared, until, expired)"
-                " VALUES (?,?,?,?,?,?)"
+                "INSERT INTO idempotency_keys (key, holder, status, compared, until, expired) VALUES (?,?,?,?,?,?)"
+                " ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, status = excluded.status, output = NULL,"
+                " compared = excluded.compared, until = excluded.until, expired = excluded.expired"
             )
             until = timestamp(change.until) if change.until is not None else None
             row = (change.key, change.holder, IN_FLIGHT, canonical(change.compared), until, change.generation)
             connection.execute(sql, row)
         case Reserve():
-            sql = "INSERT OR REPLACE INTO meter_entries (key, holder, amount, at) VALUES (?, ?, ?, ?)"
+            sql = (
+                "INSERT INTO meter_entries (key, holder, amount, at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (key, holder) DO UPDATE SET amount = excluded.amount, at = excluded.at, settled = 0"
+            )
             connection.execute(sql, (change.key, change.holder, number_text(change.amount), timestamp(change.at)))
         case SettleMeters(holder, keep):
             kept = "UPDATE meter_entries SET settled = 1 WHERE holder = ?"
@@ -311,11 +323,11 @@ def _project(connection: sqlite3.Connection, session_id: str, change: RowChange)
             assert_never(change)
 
 
-def _move_job(connection: sqlite3.Connection, change: MoveJob) -> None:
+def _move_job(connection: SqlConnection, change: MoveJob) -> None:
     stays = change.status == "leased"
     sql = (
         "UPDATE jobs SET status = ?1, reason = ?2, run_at = coalesce(?3, run_at), attempts = coalesce(?4, attempts),"
-        " owner = CASE WHEN ?5 THEN owner END, lease_until = CASE WHEN ?5 THEN lease_until END WHERE id = ?6"
+        " owner = CASE WHEN ?5 = 1 THEN owner END, lease_until = CASE WHEN ?5 = 1 THEN lease_until END WHERE id = ?6"
     )
     run_at = timestamp(change.run_at) if change.run_at is not None else None
-    connection.execute(sql, (change.status, change.reason, run_at, change.attempt, stays, change.job_id))
+    connection.execute(sql, (change.status, change.reason, run_at, change.attempt, int(stays), change.job_id))

@@ -1,27 +1,23 @@
-"""Deliveries in the SQLite store: see `ports.deliveries`."""
+"""Deliveries in the tables of a store: see `ports.deliveries`."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from engine.language.value import timestamp
 from engine.ports.deliveries import Delivery, DeliveryState
-from engine.store.writer import CommitWriter
-
-Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
+from engine.store.database import SqlConnection, SqlDatabase
 
 _DELIVERY = "id, notification, kind, about, made_at, due_at, attempts, state, problem"
 
 
-class SqliteDeliveries:
+class SqlDeliveries:
     """See `ports.DeliveryStore`."""
 
-    def __init__(self, writer: CommitWriter, read: Read) -> None:
-        self._writer = writer
-        self._read = read
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
 
     async def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
         """See `ports.DeliveryStore`."""
@@ -31,12 +27,12 @@ class SqliteDeliveries:
             for one in deliveries
         ]  # fmt: skip
         sql = f"INSERT INTO deliveries ({_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        await self._writer.do(lambda c: c.executemany(sql, rows))
+        await self._database.write(lambda c: c.executemany(sql, rows))
 
     async def take_due(self, notification: str, now: datetime, until: datetime, limit: int = 20) -> list[Delivery]:
         """See `ports.DeliveryStore`."""
 
-        def take(connection: sqlite3.Connection) -> list[Delivery]:
+        def take(connection: SqlConnection) -> list[Delivery]:
             sql = (
                 "SELECT id FROM deliveries WHERE state = ? AND notification = ? AND due_at <= ?"
                 " ORDER BY due_at, id LIMIT ?"
@@ -48,19 +44,19 @@ class SqliteDeliveries:
             one = f"SELECT {_DELIVERY} FROM deliveries WHERE id = ?"
             return [_delivery(connection.execute(one, (id_,)).fetchone()) for id_ in due]
 
-        return await self._writer.do(take)
+        return await self._database.write(take, f"deliveries:{notification}")
 
     async def settle(self, delivery: Delivery) -> None:
         """See `ports.DeliveryStore`."""
         sql = "UPDATE deliveries SET state = ?, problem = ?, due_at = ? WHERE id = ?"
         values = (delivery.state.value, delivery.problem, timestamp(delivery.due_at), delivery.id)
-        await self._writer.do(lambda c: c.execute(sql, values))
+        await self._database.write(lambda c: c.execute(sql, values))
 
     async def deliveries(self, limit: int = 200, state: DeliveryState | None = None) -> list[Delivery]:
         """See `ports.DeliveryStore`."""
         sql = f"SELECT {_DELIVERY} FROM deliveries WHERE ?1 IS NULL OR state = ?1 ORDER BY made_at DESC, id LIMIT ?2"
         given = state.value if state is not None else None
-        rows = await self._read(lambda c: c.execute(sql, (given, limit)).fetchall())
+        rows = await self._database.read(lambda c: c.execute(sql, (given, limit)).fetchall())
         return [_delivery(row) for row in rows]
 
 

@@ -1,9 +1,8 @@
-"""Uploads and deployments in the SQLite store: see `ports.deployments`."""
+"""Uploads and deployments in the tables of a store: see `ports.deployments`."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,41 +10,38 @@ from typing import Any
 
 from engine.language.value import jsonable, loads, one_line, timestamp
 from engine.ports.deployments import Deployment, DeploymentKind, Upload
-from engine.store.writer import CommitWriter
-
-Read = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
+from engine.store.database import SqlConnection, SqlDatabase
 
 _UPLOAD = "bundle, at, uploaded_by, person"
 _DEPLOYMENT = "number, kind, bundle, at, deployed_by, person, note, report, share, attribute"
 
 
-class SqliteDeployments:
+class SqlDeployments:
     """See `ports.DeploymentStore`."""
 
-    def __init__(self, writer: CommitWriter, read: Read) -> None:
-        self._writer = writer
-        self._read = read
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
 
     async def add_upload(self, upload: Upload) -> Upload:
         """See `ports.DeploymentStore`."""
 
-        def add(connection: sqlite3.Connection) -> Upload:
+        def add(connection: SqlConnection) -> Upload:
             values = (upload.bundle, timestamp(upload.at), upload.by, upload.person)
             connection.execute(f"INSERT INTO uploads ({_UPLOAD}) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
             row = connection.execute(f"SELECT {_UPLOAD} FROM uploads WHERE bundle = ?", (upload.bundle,)).fetchone()
             return _upload(row)
 
-        return await self._writer.do(add)
+        return await self._database.write(add)
 
     async def uploads(self) -> Mapping[str, Upload]:
         """See `ports.DeploymentStore`."""
-        rows = await self._read(lambda c: c.execute(f"SELECT {_UPLOAD} FROM uploads").fetchall())
+        rows = await self._database.read(lambda c: c.execute(f"SELECT {_UPLOAD} FROM uploads").fetchall())
         return {row[0]: _upload(row) for row in rows}
 
     async def deploy(self, deployment: Deployment, after: int) -> Deployment | None:
         """See `ports.DeploymentStore`."""
 
-        def deploy(connection: sqlite3.Connection) -> Deployment | None:
+        def deploy(connection: SqlConnection) -> Deployment | None:
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM deployments").fetchone()
             if last != after:
                 return None
@@ -57,18 +53,18 @@ class SqliteDeployments:
             connection.execute(f"INSERT INTO deployments ({_DEPLOYMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             return made
 
-        return await self._writer.do(deploy)
+        return await self._database.write(deploy, "deployments")
 
     async def deployments(self, limit: int = 200, before: int | None = None) -> list[Deployment]:
         """See `ports.DeploymentStore`."""
-        sql = f"SELECT {_DEPLOYMENT} FROM deployments WHERE ? IS NULL OR number < ? ORDER BY number DESC LIMIT ?"
-        rows = await self._read(lambda c: c.execute(sql, (before, before, limit)).fetchall())
+        sql = f"SELECT {_DEPLOYMENT} FROM deployments WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2"
+        rows = await self._database.read(lambda c: c.execute(sql, (before, limit)).fetchall())
         return [_deployment(row) for row in rows]
 
     async def active(self) -> Deployment | None:
         """See `ports.DeploymentStore`."""
         sql = f"SELECT {_DEPLOYMENT} FROM deployments WHERE kind = ? ORDER BY number DESC LIMIT 1"
-        row = await self._read(lambda c: c.execute(sql, (DeploymentKind.ACTIVATE.value,)).fetchone())
+        row = await self._database.read(lambda c: c.execute(sql, (DeploymentKind.ACTIVATE.value,)).fetchone())
         return _deployment(row) if row else None
 
 

@@ -1,13 +1,14 @@
-"""What a session said is taken out of the SQLite file; that it was, and that its chain is whole, can still be told."""
+"""What a session said is taken out of a store's tables; that it was, and that its chain is whole, can still be told."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 
 from engine.ports.records import ERASED
+from engine.random_bytes import random_hex
 from engine.session.state.event import EventKind
 from engine.store import chain
+from engine.store.database import SqlConnection
 from engine.store.queries import head_of, segments_of
 
 # of whom and of what nothing is in these: a driver came and went, a step began and ended
@@ -35,14 +36,13 @@ def erased_segments(segments: Iterable[chain.Segment]) -> tuple[list[chain.Segme
     return found, count
 
 
-def erase(connection: sqlite3.Connection, session_id: str) -> int:
+def erase(connection: SqlConnection, session_id: str) -> int:
     """Erase a session's payloads and what stands beside its log; raises UnknownSession.
 
     Its idempotency keys stay taken: what was done once is not done again because somebody forgot it.
     """
     head_of(connection, session_id)
-    # what is overwritten is not left in pages that are free
-    connection.execute("PRAGMA secure_delete = ON")
+    connection.overwrite_deleted()
     segments, count = erased_segments(segments_of(connection, session_id))
     sql = "UPDATE segments SET body = ? WHERE session = (SELECT number FROM sessions WHERE id = ?) AND first = ?"
     connection.executemany(sql, [(one.body, session_id, one.first) for one in segments])
@@ -59,12 +59,10 @@ def erase(connection: sqlite3.Connection, session_id: str) -> int:
     connection.execute(
         "DELETE FROM confirmation_links WHERE request_id >= ?1 || '.' AND request_id < ?1 || '/'", (session_id,)
     )
-    noted = "about >= ?1 || '.' AND about < ?1 || '/' OR instr(about, '/' || ?1 || '.')"
+    noted = "about >= ?1 || '.' AND about < ?1 || '/' OR instr(about, '/' || ?1 || '.') > 0"
     connection.execute(f"UPDATE audit_events SET digest = '', salt = '' WHERE mark != '' AND ({noted})", (session_id,))
     # what it was asked for by may name a person, and its digest could be guessed
-    connection.execute(
-        "UPDATE creations SET key = lower(hex(randomblob(16))), digest = lower(hex(randomblob(16)))"
-        " WHERE session_id = ?",
-        (session_id,),
-    )
+    asked = connection.execute("SELECT scope, key FROM creations WHERE session_id = ?", (session_id,)).fetchall()
+    sql = "UPDATE creations SET key = ?, digest = ? WHERE scope = ? AND key = ?"
+    connection.executemany(sql, [(random_hex(16), random_hex(16), scope, key) for scope, key in asked])
     return count

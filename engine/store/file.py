@@ -10,10 +10,10 @@ from pathlib import Path
 
 from engine.private_files import make_file_behind, make_folder
 from engine.store.migrations import migrate
-from engine.store.queries import connected
+from engine.store.sqlite_connection import SqliteConnection, connected
 
 
-def opened(path: Path, make: bool) -> tuple[sqlite3.Connection, sqlite3.Connection, Callable[[], None]]:
+def opened(path: Path, make: bool) -> tuple[SqliteConnection, SqliteConnection, Callable[[], None]]:
     """Two connections to one file, and a check that it is there still; raises sqlite3.Error, OSError."""
     if make:
         make_file_of(path)
@@ -57,7 +57,7 @@ def empty_wal(path: Path) -> None:
         connection.close()
 
 
-def connect(path: Path, check: Callable[[], None] = lambda: None) -> sqlite3.Connection:
+def connect(path: Path, check: Callable[[], None] = lambda: None) -> SqliteConnection:
     """A connection to a file that is there, with the pragmas that the promises rest on; raises sqlite3.Error.
 
     `check` raises where it is not there any more, which says more than that it can't be opened.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 
 from engine.language.value import loads
@@ -19,12 +18,13 @@ from engine.ports.records import (
 )
 from engine.store.chain import erased
 from engine.store.consistency import KEYS, LoggedRows, as_compared, logged_rows
+from engine.store.database import SqlConnection
 from engine.store.log_key import Voucher
 from engine.store.projection import ClaimKey, generation_of
 from engine.store.queries import segments_of, whole_log
 
 
-def holder_of(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher | None) -> HeldKey | ExpiredKey | None:
+def holder_of(connection: SqlConnection, change: ClaimKey, voucher: Voucher | None) -> HeldKey | ExpiredKey | None:
     """The other call that holds a key which somebody claims, how many of its results have expired, or None.
 
     Raises CorruptLog.
@@ -54,7 +54,7 @@ def holder_of(connection: sqlite3.Connection, change: ClaimKey, voucher: Voucher
     return HeldKey(change.key, status if status in (IN_FLIGHT, UNKNOWN) else ERASED, None, holder)
 
 
-def _logged_rows(connection: sqlite3.Connection, key: str, holder: str, voucher: Voucher | None) -> LoggedRows:
+def _logged_rows(connection: SqlConnection, key: str, holder: str, voucher: Voucher | None) -> LoggedRows:
     """What the log of a holder says of the rows beside it."""
     session_id = session_of(holder)
     try:

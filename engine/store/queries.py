@@ -1,23 +1,20 @@
-"""Questions to a store's file that both ask: who keeps it, and who only reads it."""
+"""Questions to the tables of a store that both ask: who keeps it, and who only reads it."""
 
 from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 from engine.language.value import canonical, timestamp
 from engine.ports import records as stored
 from engine.session.state.event import Event
 from engine.spec.request_kind import RequestKind
 from engine.store import chain
+from engine.store.database import UNLIMITED, SqlConnection
 from engine.store.log_key import HeadSeal, Voucher
 from engine.store.rows import REQUEST, SESSION, request_row, session_row
 
@@ -30,49 +27,18 @@ class StoredHead:
     seal: HeadSeal | None
 
 
-class _Connection(sqlite3.Connection):
-    def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        """The same; of a schema that is damaged SQLite's own words may be no text."""
-        try:
-            return super().execute(*arguments)
-        except UnicodeDecodeError:
-            raise sqlite3.DatabaseError("the database's schema is damaged") from None
-
-
-def connected(name: str | Path, **options: Any) -> sqlite3.Connection:
-    """A connection to a store's file: each statement is its own transaction unless one was begun.
-
-    A text that is none is shown as what it is: it keeps nobody from the rows beside it.  Raises sqlite3.Error.
-    """
-    connection = sqlite3.connect(name, isolation_level=None, timeout=30, factory=_Connection, **options)
-    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
-    return connection
-
-
-@contextmanager
-def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
-    """Several questions that all see the file as it is at the first."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        # nothing was written; where a page is damaged a commit would fail too
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def session_ids(connection: sqlite3.Connection) -> list[str]:
-    """All sessions, oldest first; raises sqlite3.DatabaseError where they can't be listed."""
+def session_ids(connection: SqlConnection) -> list[str]:
+    """All sessions, oldest first; raises the database's error where they can't be listed."""
     try:
         found = connection.execute("SELECT id FROM sessions ORDER BY number").fetchall()
-    except sqlite3.DatabaseError:
+    except connection.DatabaseError:
         # where a page of the table can't be read an index still has them
         found = connection.execute("SELECT id FROM sessions ORDER BY created_at, id").fetchall()
     return [id_ for (id_,) in found]
 
 
 def session_rows(
-    connection: sqlite3.Connection,
+    connection: SqlConnection,
     limit: int | None,
     state: str | None,
     since: datetime | None,
@@ -89,13 +55,13 @@ def session_rows(
     # a store of an older version, which is only read, knows of no tenants
     of_tenant = " AND id IN (SELECT session_id FROM creations WHERE tenant = ?6)" if tenant is not None else ""
     order = " ORDER BY created_at DESC, id DESC LIMIT ?4"
-    wanted = [state, timestamp(since) if since else None, agent, -1 if limit is None else limit, before]
+    wanted = [state, timestamp(since) if since else None, agent, UNLIMITED if limit is None else limit, before]
     rows = connection.execute(sql + of_tenant + order, [*wanted, *([tenant] if tenant is not None else [])]).fetchall()
     return [session_row(row) for row in rows]
 
 
 def request_rows(
-    connection: sqlite3.Connection,
+    connection: SqlConnection,
     session_id: str | None,
     open_only: bool,
     after: str | None,
@@ -109,36 +75,34 @@ def request_rows(
     if after is not None:
         wanted.append("(opened_at, id) > (SELECT opened_at, id FROM requests WHERE id = ?4)")
     sql = f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(wanted)} ORDER BY opened_at, id LIMIT ?5"
-    values = (RequestKind.PLANNER.value, tenant, session_id, after, -1 if limit is None else limit)
+    values = (RequestKind.PLANNER.value, tenant, session_id, after, UNLIMITED if limit is None else limit)
     return [request_row(row) for row in connection.execute(sql, values).fetchall()]
 
 
-def rows_about(connection: sqlite3.Connection, value: str, limit: int, tenant: str | None) -> list[stored.RequestRow]:
+def rows_about(connection: SqlConnection, value: str, limit: int, tenant: str | None) -> list[stored.RequestRow]:
     """Those about a call that has a text as one of its values, open or not, the newest first, for a tenant."""
     sql = (
         f"SELECT {REQUEST} FROM requests WHERE {' AND '.join(_asked(open_only=False, tenant=tenant))}"
-        " AND instr(payload, ?3) ORDER BY opened_at DESC, id DESC"
+        " AND instr(payload, ?3) > 0 ORDER BY opened_at DESC, id DESC"
     )
     rows = map(request_row, connection.execute(sql, (RequestKind.PLANNER.value, tenant, canonical(value))))
     # it may stand anywhere in what is stored
     return list(islice((row for row in rows if value in stored.call_values(row)), limit))
 
 
-def request_of(connection: sqlite3.Connection, request_id: str) -> stored.RequestRow | None:
+def request_of(connection: SqlConnection, request_id: str) -> stored.RequestRow | None:
     """One request, or None."""
     row = connection.execute(f"SELECT {REQUEST} FROM requests WHERE id = ?", (request_id,)).fetchone()
     return request_row(row) if row else None
 
 
-def inbox_page(
-    connection: sqlite3.Connection, open_only: bool, limit: int | None, tenant: str | None
-) -> stored.InboxPage:
+def inbox_page(connection: SqlConnection, open_only: bool, limit: int | None, tenant: str | None) -> stored.InboxPage:
     """What people are asked, what expires first at the head, for a tenant; how many that are in all."""
     which = f"FROM requests WHERE {' AND '.join(_asked(open_only, tenant))}"
     order = "ORDER BY expires_at IS NULL, coalesce(expires_at, opened_at), id"
     # no index has that order, and what is sorted away is not read
-    sql = f"SELECT {REQUEST} FROM requests WHERE rowid IN (SELECT rowid {which} {order} LIMIT ?3) {order}"
-    kind, most = RequestKind.PLANNER.value, -1 if limit is None else limit
+    sql = f"SELECT {REQUEST} FROM requests WHERE id IN (SELECT id {which} {order} LIMIT ?3) {order}"
+    kind, most = RequestKind.PLANNER.value, UNLIMITED if limit is None else limit
     rows = [request_row(row) for row in connection.execute(sql, (kind, tenant, most)).fetchall()]
     if limit is None or len(rows) < limit:
         return stored.InboxPage(rows, len(rows))
@@ -156,7 +120,7 @@ def _asked(open_only: bool, tenant: str | None) -> list[str]:
     return wanted
 
 
-def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0) -> list[chain.Segment]:
+def segments_of(connection: SqlConnection, session_id: str, after: int = 0) -> list[chain.Segment]:
     """What a session's log is stored as, from behind an event; of the whole log also what is numbered as nothing is."""
     sql = (
         "SELECT first, last, hash, body FROM segments WHERE session = (SELECT number FROM sessions WHERE id = ?1)"
@@ -165,7 +129,7 @@ def segments_of(connection: sqlite3.Connection, session_id: str, after: int = 0)
     return [chain.Segment(session_id, *row) for row in connection.execute(sql, (session_id, after))]
 
 
-def place_before(connection: sqlite3.Connection, session_id: str, first: int) -> chain.SegmentPlace:
+def place_before(connection: SqlConnection, session_id: str, first: int) -> chain.SegmentPlace:
     """The place that a segment follows on, which begins with an event."""
     if first <= 1:
         return chain.START
@@ -174,7 +138,7 @@ def place_before(connection: sqlite3.Connection, session_id: str, first: int) ->
     return chain.START if row is None else chain.SegmentPlace(first - 1, row[0])
 
 
-def head_of(connection: sqlite3.Connection, session_id: str) -> StoredHead:
+def head_of(connection: SqlConnection, session_id: str) -> StoredHead:
     """A session's head; raises UnknownSession."""
     sql = "SELECT seq, head_hash, head_hmac, key_id FROM sessions WHERE id = ?"
     row = connection.execute(sql, (session_id,)).fetchone()
@@ -214,7 +178,7 @@ def read_log(
 
 
 def stored_log(
-    connection: sqlite3.Connection, session_id: str, after: int
+    connection: SqlConnection, session_id: str, after: int
 ) -> tuple[StoredHead, chain.SegmentPlace, list[chain.Segment]]:
     """A session's head, what is stored behind an event, and the place that this follows on."""
     head = head_of(connection, session_id)
@@ -225,13 +189,13 @@ def stored_log(
     return head, head.place if after >= head.place.seq > 0 else chain.START, segments
 
 
-def whole_log(connection: sqlite3.Connection, session_id: str, voucher: Voucher | None) -> list[Event]:
+def whole_log(connection: SqlConnection, session_id: str, voucher: Voucher | None) -> list[Event]:
     """All events of a session; raises UnknownSession, CorruptLog."""
     head = head_of(connection, session_id)
     return read_log(session_id, head, chain.START, segments_of(connection, session_id), voucher)
 
 
-def bundle_files(connection: sqlite3.Connection, digest: str) -> Mapping[str, bytes] | None:
+def bundle_files(connection: SqlConnection, digest: str) -> Mapping[str, bytes] | None:
     """A bundle's files, or None; raises DamagedBundle."""
     row = connection.execute("SELECT files FROM bundles WHERE digest = ?", (digest,)).fetchone()
     if row is None:

@@ -14,7 +14,8 @@ from engine.ports.store import PastSessions
 from engine.session.state.event import Event
 from engine.store.log_key import LogKey, Voucher
 from engine.store.migrations import MIGRATIONS, NewerStore
-from engine.store.queries import bundle_files, connected, one_moment, session_rows, whole_log
+from engine.store.queries import bundle_files, session_rows, whole_log
+from engine.store.sqlite_connection import SqliteConnection, connected, one_moment
 from engine.store.strays import UnidentifiedStore, store_id
 from engine.store.urls import SQLITE, BadStoreUrl, NoStore, StoreFault, no_store_at
 
@@ -25,7 +26,7 @@ READABLE = 5
 class ReadOnlyStore:
     """See `ports.PastSessions`.  It reads where it is asked, in no thread: for processes that do nothing else."""
 
-    def __init__(self, connection: sqlite3.Connection, voucher: Voucher | None = None) -> None:
+    def __init__(self, connection: SqliteConnection, voucher: Voucher | None = None) -> None:
         self._connection = connection
         self._voucher = voucher
 
@@ -76,7 +77,7 @@ async def open_past(url: str, key: LogKey | None = None) -> AsyncIterator[PastSe
         raise StoreFault(f"{path} can't be read as a store: {error}") from None
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connected(path: Path) -> SqliteConnection:
     """A read-only connection; where nobody may write beside the file it is read as it lies, if all of it is there."""
     try:
         return _checked(_opened(path, "mode=ro"), path)
@@ -87,12 +88,12 @@ def _connected(path: Path) -> sqlite3.Connection:
         return _checked(_opened(path, "mode=ro&immutable=1"), path)
 
 
-def _opened(path: Path, how: str) -> sqlite3.Connection:
+def _opened(path: Path, how: str) -> SqliteConnection:
     uri = f"{path.resolve().as_uri()}?{how}"
     return connected(uri, uri=True)
 
 
-def _checked(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+def _checked(connection: SqliteConnection, path: Path) -> SqliteConnection:
     """A connection to a store of this version's schema."""
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -131,11 +131,3 @@ def moment(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return found if found is not None and found.tzinfo is not None and timestamp(found) == text else None
-
-
-def is_moment(column: str) -> str:
-    """The same as a condition of SQL."""
-    form = "????-??-??T??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]Z"
-    # what is added makes SQLite work the moment out, and 31 February comes back as another day
-    seconds = f"strftime('%Y-%m-%dT%H:%M:%S', substr({column}, 1, 19), '+0 days')"
-    return f"({column} GLOB '{form}' AND {column} >= '0001' AND {seconds} = substr({column}, 1, 19))"

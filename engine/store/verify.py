@@ -1,8 +1,7 @@
-"""What is wrong with a session in the SQLite file: its chain, its seal, and all that stands beside the log."""
+"""What is wrong with a session in the tables of a store: its chain, its seal, and all that stands beside the log."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
@@ -14,6 +13,7 @@ from engine.session.state.evolve import fold
 from engine.session.state.snapshot import VERSION, restored
 from engine.store import chain, consistency
 from engine.store.consistency import JOBS, KEYS, METERS, REQUESTS, Rows, Table
+from engine.store.database import SqlConnection
 from engine.store.log_key import HeadSeal, Voucher
 from engine.store.projection import SetState, Wake, changes
 from engine.store.queries import head_of, seal_problems, segments_of
@@ -21,7 +21,7 @@ from engine.store.rows import JOB, job_row, standing_problem
 
 
 def problems(
-    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.SegmentPlace] = ()
+    connection: SqlConnection, session_id: str, voucher: Voucher | None, known: Sequence[chain.SegmentPlace] = ()
 ) -> list[str]:
     """All that is wrong, empty if the session is whole; `known` are heads of it that were exported before.
 
@@ -31,13 +31,13 @@ def problems(
         return list(_problems(connection, session_id, voucher, known))
     except stored.UnknownSession:
         raise
-    except sqlite3.DatabaseError as error:
+    except connection.DatabaseError as error:
         return [f"the file can't be read: {error}"]
     except Exception as error:
         return [f"it can't be read: {str(error)[:200] or type(error).__name__}"]
 
 
-def erased_of(connection: sqlite3.Connection, session_id: str) -> list[int]:
+def erased_of(connection: SqlConnection, session_id: str) -> list[int]:
     """The events of a session whose payload was erased, none where they can't be told; raises UnknownSession."""
     head_of(connection, session_id)
     try:
@@ -51,7 +51,7 @@ def _erased(segments: Sequence[chain.Segment]) -> set[int]:
 
 
 def _problems(
-    connection: sqlite3.Connection, session_id: str, voucher: Voucher | None, known: Sequence[chain.SegmentPlace]
+    connection: SqlConnection, session_id: str, voucher: Voucher | None, known: Sequence[chain.SegmentPlace]
 ) -> Iterator[str]:
     head = head_of(connection, session_id)
     segments = segments_of(connection, session_id)
@@ -80,7 +80,7 @@ def _other_than(known: chain.SegmentPlace, segments: Sequence[chain.Segment]) ->
 
 
 def _listed_wrongly(
-    connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]
+    connection: SqlConnection, session_id: str, log: Sequence[Event], erased: Set[int]
 ) -> Iterator[str]:
     """Where the listing says something else than the log, as far as its payloads are there."""
     names = ("state", "outcome", "agent", "bundle", "created_at", "updated_at")
@@ -108,7 +108,7 @@ def _listed_wrongly(
 
 
 def _driven_wrongly(
-    connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]
+    connection: SqlConnection, session_id: str, log: Sequence[Event], erased: Set[int]
 ) -> Iterator[str]:
     """Where what is listed of its drivers can't be: the log knows who took it, and not how long they have it."""
     sql = "SELECT epoch, owner, lease_until FROM sessions WHERE id = ?"
@@ -121,9 +121,7 @@ def _driven_wrongly(
         yield f"it is listed as taken {row[0]} times, and the log says {max(taken)}"
 
 
-def _row_problems(
-    connection: sqlite3.Connection, session_id: str, log: Sequence[Event], erased: Set[int]
-) -> Iterator[str]:
+def _row_problems(connection: SqlConnection, session_id: str, log: Sequence[Event], erased: Set[int]) -> Iterator[str]:
     """Where requests, keys, meters and jobs say something else than the log that they come from."""
     said = consistency.logged_rows(log, erased)
     own = (f"{session_id}/", f"{session_id}0")
@@ -151,11 +149,11 @@ def _row_problems(
             yield f"job {job.id}: {job.problem}"
 
 
-def _rows(connection: sqlite3.Connection, table: Table, query: str, *values: str) -> Rows:
+def _rows(connection: SqlConnection, table: Table, query: str, *values: str) -> Rows:
     return {first: consistency.as_compared(table, row) for first, *row in connection.execute(f"SELECT {query}", values)}
 
 
-def _has_a_holder(connection: sqlite3.Connection, key: str) -> bool:
+def _has_a_holder(connection: SqlConnection, key: str) -> bool:
     sql = (
         "SELECT 1 FROM idempotency_keys k JOIN sessions s ON s.id = substr(k.holder, 1, instr(k.holder, '/') - 1)"
         " WHERE k.key = ?"
@@ -164,7 +162,7 @@ def _has_a_holder(connection: sqlite3.Connection, key: str) -> bool:
 
 
 def _snapshot(
-    connection: sqlite3.Connection,
+    connection: SqlConnection,
     session_id: str,
     log: Sequence[Event],
     erased: Set[int],
@@ -194,7 +192,7 @@ def _snapshot(
             yield "its snapshot says something else than the log"
 
 
-def sealed_head(connection: sqlite3.Connection, session_id: str, voucher: Voucher, unsealed: bool) -> list[str]:
+def sealed_head(connection: SqlConnection, session_id: str, voucher: Voucher, unsealed: bool) -> list[str]:
     """Seal a head that an older key has sealed, or an `unsealed` one; or why not.  Raises UnknownSession."""
     head = head_of(connection, session_id)
     place = head.place

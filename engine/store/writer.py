@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,8 +11,10 @@ from typing import Any, TypeVar
 import outcome
 import trio
 
+from engine.store.sqlite_connection import SqliteConnection
+
 T = TypeVar("T")
-StoreTask = Callable[[sqlite3.Connection], Any]
+StoreTask = Callable[[SqliteConnection], Any]
 
 MAX_BATCH = 1000
 
@@ -36,7 +37,7 @@ class CommitWriter:
     undone and its jobs are run again, each in a transaction of its own: none fails for another's sake.
     """
 
-    def __init__(self, connection: sqlite3.Connection, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, connection: SqliteConnection, check: Callable[[], None] = lambda: None) -> None:
         """Before each transaction `check` may raise what keeps it from being durable."""
         self._connection = connection
         self._check = check
@@ -44,7 +45,7 @@ class CommitWriter:
         self._loop = trio.lowlevel.current_trio_token()
         self._closed = False
 
-    async def do(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    async def do(self, job: Callable[[SqliteConnection], T]) -> T:
         """Run a job and return when its transaction is durable; raises what the job or the commit raises."""
         if self._closed:
             raise trio.ClosedResourceError("the store is closed")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 from engine.language.value import canonical, loads
 from engine.store import chain
 from engine.store.queries import segments_of
+from engine.store.sqlite_connection import connected
 
 
 def rewrite(path: Path, session: str, old: str, new: str) -> None:
     """Put one text for another wherever it stands in a log, and make all links that follow from it."""
-    raw = sqlite3.connect(path, isolation_level=None)
+    raw = connected(path)
     (number,) = raw.execute("SELECT number FROM sessions WHERE id = ?", (session,)).fetchone()
     was, link, hits = chain.START, chain.GENESIS, 0
     for segment in segments_of(raw, session):

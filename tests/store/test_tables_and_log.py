@@ -14,8 +14,9 @@ from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
 from engine.store import chain
 from engine.store.log_key import LogKey
-from engine.store.rows import MOST_TAKEN, is_moment, moment
+from engine.store.rows import MOST_TAKEN, moment
 from engine.store.sqlite import open_store
+from engine.store.sqlite_connection import connected
 from engine.testing.log_events import LEASE, START, adding, call_started, claimed, opened, result, started, woken
 from engine.testing.queue_contract import ended, enqueued
 from engine.testing.set_clock import SetClock, set_clock
@@ -368,8 +369,8 @@ async def test_a_head_without_a_seal_is_sealed_only_where_that_is_meant(tmp_path
     ],
 )  # fmt: skip
 def test_the_file_and_the_program_take_the_same_texts_for_moments(text: str) -> None:
-    raw = sqlite3.connect(":memory:")
-    (said,) = raw.execute(f"SELECT {is_moment('?1')}", (text,)).fetchone()
+    raw = connected(":memory:")
+    (said,) = raw.execute("SELECT is_moment(?1)", (text,)).fetchone()
     raw.close()
     assert bool(said) is (moment(text) is not None)
 

@@ -1,0 +1,61 @@
+"""Connections to the file of a SQLite store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.store.rows import moment
+
+
+class SqliteConnection(sqlite3.Connection):
+    """See `store.SqlConnection`.  There is one writer to a file: nobody changes what it reads."""
+
+    for_update = skip_taken = ""
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """The same; of a schema that is damaged SQLite's own words may be no text."""
+        try:
+            return super().execute(*arguments)
+        except UnicodeDecodeError:
+            raise sqlite3.DatabaseError("the database's schema is damaged") from None
+
+    def table_of(self, error: Exception) -> str:
+        """See `store.SqlConnection`."""
+        return str(error).rpartition(" ")[2].partition(".")[0]
+
+    def overwrite_deleted(self) -> None:
+        """See `store.SqlConnection`."""
+        self.execute("PRAGMA secure_delete = ON")
+
+
+def connected(name: str | Path, **options: Any) -> SqliteConnection:
+    """A connection to a store's file: each statement is its own transaction unless one was begun.
+
+    A text that is none is shown as what it is: it keeps nobody from the rows beside it.  Raises sqlite3.Error.
+    """
+    connection: SqliteConnection = sqlite3.connect(
+        name, isolation_level=None, timeout=30, factory=SqliteConnection, **options
+    )
+    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+    connection.create_function("is_moment", 1, _is_moment, deterministic=True)
+    return connection
+
+
+def _is_moment(text: Any) -> bool:
+    return isinstance(text, str) and moment(text) is not None
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several questions that all see the file as it is at the first."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        # nothing was written; where a page is damaged a commit would fail too
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
