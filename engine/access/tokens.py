@@ -31,13 +31,19 @@ class BadToken(EngineError):
 def new_token(
     name: str, role: Role, *, person: str | None, tenant: str | None, by: str, at: datetime,
     expires_at: datetime | None, scopes: Sequence[Right] = (), groups: Sequence[str] = (),
+    stands_for: str | None = None,
 ) -> tuple[str, AccessToken]:  # fmt: skip
     """The secret, and what is kept of it; raises BadToken."""
     if not name.strip() or (person is not None and not person.strip()):
         raise BadToken("a token has a name, and its person too")
-    if not all(is_plain_name(text) for text in (name, person or name, tenant or name)) or tenant == "":
+    if person is not None and stands_for is not None:
+        raise BadToken(
+            "a person stands for themselves: a token is somebody's, or of a machine that stands for somebody"
+        )
+    names = (name, person or name, tenant or name, name if stands_for is None else stands_for)
+    if not all(is_plain_name(text) for text in names) or tenant == "":
         raise BadToken("names of tokens, persons and tenants are text that can be seen, and that reads as no other")
-    if CUSTOMER in (name, person):
+    if CUSTOMER in (name, person, stands_for):
         raise BadToken(f"`{CUSTOMER}` is who a session is with: give the token another name")
     if expires_at is not None and expires_at <= at:
         raise BadToken("a token that has expired already would let nobody in")
@@ -48,8 +54,10 @@ def new_token(
         raise BadToken(f"the role {role} may not {', '.join(beyond)}: a scope is a part of what it may")
     random = _text(int(random_hex(32), 16), _RANDOM)
     secret = f"{PREFIX}{random}{_checksum(random)}"
-    kept = AccessToken(f"tok_{random_hex(8)}", name, hash_of(secret), role.value, person, tenant, at, by, expires_at,
-                 scopes=tuple(right.value for right in scopes), groups=tuple(dict.fromkeys(groups)))  # fmt: skip
+    kept = AccessToken(
+        f"tok_{random_hex(8)}", name, hash_of(secret), role.value, person, tenant, at, by, expires_at,
+        scopes=tuple(right.value for right in scopes), groups=tuple(dict.fromkeys(groups)), stands_for=stands_for,
+    )  # fmt: skip
     return secret, kept
 
 

@@ -12,8 +12,8 @@ from typing import Protocol
 class AccessToken:
     """What somebody identifies with; of its secret only the SHA-256 is known.
 
-    It belongs to one `person` or, without one, to a machine; without a `tenant` it reaches those of all, and without
-    `scopes` it may do all that its role may.
+    It belongs to one `person` or, without one, to a machine, which `stands_for` a person where that was said; without a
+    `tenant` it reaches those of all, and without `scopes` it may do all that its role may.
     """
 
     id: str
@@ -29,6 +29,7 @@ class AccessToken:
     used_at: datetime | None = None
     scopes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    stands_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

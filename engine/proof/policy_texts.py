@@ -29,6 +29,7 @@ _COMPARED_OF_RULE = frozenset(
 # how old a fact may be is compared as a span, however that is spelt
 _COMPARED_OF_FACT = frozenset({"max_age"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED = re.compile(r"'(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"")
 _DOCUMENTS_BESIDE = frozenset({POLICY, VOCABULARY, "Reviewers", "Fixture"})
 
 Files = Mapping[str, bytes]
@@ -46,6 +47,23 @@ def policy_texts(files: Files) -> dict[str, dict[str, str]]:
         label = "" if document.get("kind") == POLICY else f"{VOCABULARY.lower()} "
         found[f"{label}{document.get('name')}"] = told | _words_read(told.values(), scope)
     return found
+
+
+def is_condition(place: str) -> bool:
+    """Whether a part is told only since it compares a number that a text shows."""
+    parts = place.split(".")
+    return parts[-1] in ("when", "unless") or any(part in ("let", "guarantees") for part in parts[:-1])
+
+
+def dials(files: Files) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """The numbers among the `params` of each policy and vocabulary."""
+    return {
+        (str(one.get("kind")), str(one.get("name"))): {
+            name: value for name, value in _entries(one, "params").items() if is_number(value)
+        }
+        for one in _documents(files)
+        if one.get("kind") in (POLICY, VOCABULARY)
+    }
 
 
 def files_beside(old: Files, new: Files) -> list[str]:
@@ -90,9 +108,14 @@ def _parts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _leaves(key, value)
     for rule in _rules(document):
         yield from _leaves(f"rules.{rule.get('id')}", rule, _COMPARED_OF_RULE)
-        if rule.get("effect") == "require_approval" and "reason" not in rule:
-            # what people are asked by then
-            yield f"rules.{rule.get('id')}.reason", str(rule.get("id"))
+        if rule.get("effect") == "require_approval":
+            if "reason" not in rule:
+                # what people are asked by then
+                yield f"rules.{rule.get('id')}.reason", str(rule.get("id"))
+            # people read the condition too, and what is quoted in it may mean nothing to it
+            quoted = [word for key in ("when", "unless") for word in _QUOTED.findall(str(rule.get(key, "")))]
+            if quoted:
+                yield f"rules.{rule.get('id')}.quoted", " ".join(quoted)
 
 
 def _rules(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -114,11 +137,13 @@ def _leaves(place: str, value: Any, but: frozenset[str] = frozenset()) -> Iterat
 def _words_read(texts: Iterable[str], scope: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """What the words stand for that some texts read, in as many steps as it takes: of a document and those it uses.
 
-    A number that a text shows and a condition compares is a dial, which is compared there.
+    A number that a text shows and a condition compares is a dial, which is compared there.  That holds as long as what
+    compares it is written as it was: how else would a reader's "above 9000" be kept to what is asked above 250?
     """
     lets = {name: str(value) for one in scope for name, value in _entries(one, "let").items()}
     params = {name: value for one in scope for name, value in _entries(one, "params").items()}
-    compared = {name for one in scope for text in _conditions(one) for name in _NAME.findall(text)}
+    conditions = {place: text for one in scope for place, text in _conditions(one)}
+    compared = {name for text in conditions.values() for name in _NAME.findall(text)}
     seen: dict[str, str] = {}
     left = {name for text in texts for name in _NAME.findall(text)}
     while left:
@@ -126,9 +151,22 @@ def _words_read(texts: Iterable[str], scope: Sequence[Mapping[str, Any]]) -> dic
         if name in lets and f"let.{name}" not in seen:
             seen[f"let.{name}"] = lets[name]
             left |= set(_NAME.findall(lets[name]))
-        if name in params and not (is_number(params[name]) and name in compared):
+        if name in params and is_number(params[name]) and name in compared:
+            seen |= _reading(name, conditions)
+        elif name in params:
             seen[f"params.{name}"] = one_line(jsonable(params[name]))
     return seen
+
+
+def _reading(name: str, conditions: Mapping[str, str]) -> dict[str, str]:
+    """The conditions that read a name, themselves or by what they are made of."""
+    names, found = {name}, dict[str, str]()
+    while True:
+        more = {at: text for at, text in conditions.items() if at not in found and names & set(_NAME.findall(text))}
+        if not more:
+            return found
+        found |= {at: " ".join(text.split()) for at, text in more.items()}
+        names |= {at.removeprefix("let.") for at in more if at.startswith("let.")}
 
 
 def _entries(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -136,9 +174,11 @@ def _entries(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _conditions(document: Mapping[str, Any]) -> Iterator[str]:
-    """What is compared by meaning, and reads words."""
+def _conditions(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is compared by meaning, and reads words, by its place."""
     for rule in _rules(document):
-        yield from (str(rule[key]) for key in ("when", "unless") if key in rule)
-    yield from (str(one.get("never")) for one in document.get("guarantees") or () if isinstance(one, Mapping))
-    yield from map(str, _entries(document, "let").values())
+        yield from ((f"rules.{rule.get('id')}.{key}", str(rule[key])) for key in ("when", "unless") if key in rule)
+    for one in document.get("guarantees") or ():
+        if isinstance(one, Mapping):
+            yield f"guarantees.{one.get('name')}", str(one.get("never"))
+    yield from ((f"let.{name}", str(value)) for name, value in _entries(document, "let").items())

@@ -13,6 +13,8 @@ from engine.ports.store import Store
 from engine.runtime.errors import NotAllowed
 from engine.runtime.runner import Runner as Runner
 from engine.session.state.inputs import YesTakenBack
+from engine.session.state.yeses import yes_ids
+from engine.spec.request_kind import RequestKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,12 @@ async def take_back_all(
     """
     found, left = [], {}
     for row in await store.requests(tenant=tenant):
-        if row.counts_at is None:
+        if row.kind != RequestKind.APPROVAL:
             continue
         try:
-            if await _is_said_by(runner, row.session_id, row.id, by, said_until):
-                await runner.record(row.session_id, partial(_back, row.id, by, why))
-                found.append(row.id)
+            for request_id in await _said_by(runner, row.session_id, row.id, by, said_until):
+                await runner.record(row.session_id, partial(_back, request_id, by, why))
+                found.append(request_id)
         except (NotAllowed, UnknownSession):
             continue  # it counted meanwhile, or its session is gone
         except EngineError as error:
@@ -58,8 +60,23 @@ async def take_back_all(
     return TakenBack(found, left)
 
 
-async def _is_said_by(runner: Runner, session_id: str, request_id: str, by: str, until: datetime | None) -> bool:
-    request = (await runner.load(session_id)).requests.get(request_id)
-    if request is None or not request.open or request.delayed is None or request.delayed["by"] != by:
-        return False
-    return until is None or datetime.fromisoformat(request.delayed["said_at"]) <= until
+async def _said_by(runner: Runner, session_id: str, request_id: str, by: str, until: datetime | None) -> list[str]:
+    """The requests that a person said yes to until a moment, and that start nothing yet.
+
+    It is the one that is open, where the yes counts later, or others about the same call, where another yes is needed.
+    """
+    state = await runner.load(session_id)
+    request = state.requests.get(request_id)
+    if request is None or not request.open:
+        return []
+    if request.delayed is not None:
+        said_at = datetime.fromisoformat(request.delayed["said_at"])
+        return [request.id] if request.delayed["by"] == by and (until is None or said_at <= until) else []
+    call = state.calls.get(request.call_id or "")
+    ids = yes_ids(state, call) if call is not None else frozenset()
+    others = [state.requests[one] for one in sorted(ids)]
+    return [
+        one.id for one in others
+        if one.answered is not None and one.answered["by"] == by
+        and (until is None or one.answered_at is None or one.answered_at <= until)
+    ]  # fmt: skip

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _TOKEN = (
     "id, name, secret_hash, role, person, tenant, created_at, created_by, expires_at, revoked_at, used_at, scopes,"
-    " member_of"
+    " member_of, stands_for"
 )
 _LOGIN = "secret_hash, token_id, created_at, expires_at, once, identity"
 _CREATION = "scope, key, digest, session_id, tenant, at, owner"
@@ -54,9 +54,9 @@ class SqlAccess:
             values = (
                 token.id, token.name, token.secret_hash, token.role, token.person, token.tenant,
                 timestamp(token.created_at), token.created_by, _text(token.expires_at), None, None,
-                " ".join(token.scopes), json.dumps(token.groups),
+                " ".join(token.scopes), json.dumps(token.groups), token.stands_for,
             )  # fmt: skip
-            connection.execute(f"INSERT INTO tokens ({_TOKEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            connection.execute(f"INSERT INTO tokens ({_TOKEN}) VALUES ({', '.join('?' * len(values))})", values)
             return True
 
         return await self._database.write(add, "tokens")
@@ -302,10 +302,12 @@ def _creation(row: Any) -> Creation:
 
 
 def _token(row: Sequence[Any]) -> AccessToken:
-    id_, name, hash_, role, person, tenant, created, by, expires, revoked, used, scopes, groups = row
+    id_, name, hash_, role, person, tenant, created, by, expires, revoked, used, scopes, groups, stands_for = row
     moments = _moment(expires), _moment(revoked), _moment(used)
     made, held = datetime.fromisoformat(created), tuple(json.loads(groups))
-    return AccessToken(id_, name, hash_, role, person, tenant, made, by, *moments, tuple(scopes.split()), held)
+    return AccessToken(
+        id_, name, hash_, role, person, tenant, made, by, *moments, tuple(scopes.split()), held, stands_for
+    )
 
 
 def _token_by_id(connection: SqlConnection, token_id: str) -> AccessToken | None:

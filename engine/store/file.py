@@ -48,6 +48,33 @@ def make_file_of(path: Path) -> None:
     make_file_behind(path)
 
 
+def lock_problem(path: Path, seconds: float) -> str:
+    """Why nothing can be written to a file, which is waited for so long; empty where it can.  Nothing is written."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=seconds)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            told = f"another process keeps others from writing to {path}, for {seconds:g} seconds and more"
+            return f"{told}: find it, with `fuser {path}`"
+        return f"nothing can be written to {path}: {error}"
+    return ""
+
+
+def vacuum(path: Path) -> None:
+    """Write a store's file anew without the room that is free in it; raises sqlite3.Error, and it is as it was."""
+    connection = connect(path)
+    try:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
 def empty_wal(path: Path) -> None:
     """Put what stands in the log beside a file into it, and empty that: what was erased is nowhere then."""
     connection = sqlite3.connect(path, timeout=10)

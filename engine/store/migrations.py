@@ -218,6 +218,10 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     ALTER TABLE audit_events ADD COLUMN salt TEXT NOT NULL DEFAULT '';
     ALTER TABLE audit_events ADD COLUMN mark TEXT NOT NULL DEFAULT ''
     """,
+    # whose machine it is that a token lets in
+    """
+    ALTER TABLE tokens ADD COLUMN stands_for TEXT
+    """,
 )
 
 

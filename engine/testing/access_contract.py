@@ -22,7 +22,7 @@ from engine.ports.store import Store
 from engine.testing.log_events import START, start
 
 TOKEN = AccessToken("tok_1", "ops", "hash", "operator", None, None, START, "root", scopes=("read", "cancel"),
-                    groups=("risk desk", "ops"))  # fmt: skip
+                    groups=("risk desk", "ops"), stands_for="olga")  # fmt: skip
 CREATION = Creation("acme/tok_1", "key", "digest", "ses_1", "acme", START, "acme/tok_1")
 DONE = AuditEvent(0, START, "tok_1", "token", "127.0.0.1", "acme", "start", "ses_1", "", "started", "")
 

@@ -58,6 +58,7 @@ async def absences_for(service: Service, principal: Principal) -> list[Absence]:
 
 async def said(service: Service, principal: Principal, wanted: NewAbsence, request: Request) -> Absence:
     """Keep an absence; raises HttpProblem."""
+    _check_says(principal)
     person = wanted.person or principal.person
     if person is None:
         raise HttpProblem(422, "invalid", "/person: whose absence it is; a machine has none of its own")
@@ -88,11 +89,18 @@ async def ended(service: Service, principal: Principal, absence_id: str, request
     found = next((one for one in await absences_for(service, principal) if one.id == absence_id), None)
     if found is None or (principal.tenant is not None and found.tenant != principal.tenant):
         raise no_such("absence", absence_id)
+    _check_says(principal)
     if found.person != principal.person and not principal.may(Right.MANAGE_TOKENS):
         raise HttpProblem(403, "not_yours", "who is away takes it back themselves, or an operator does")
     await service.store.access.end_absence(absence_id)
     service.absences = None
     await service.note(request, principal, "end_absence", absence_id, "back")
+
+
+def _check_says(principal: Principal) -> None:
+    """Raise HttpProblem 403 for who only reads: an absence is told to everybody who looks at a request."""
+    if not principal.may(Right.COMMENT) and not principal.may(Right.MANAGE_TOKENS):
+        raise HttpProblem(403, "not_permitted", "this token only reads: it says nothing to others")
 
 
 def check_delegate(bundle: Bundle, person: str, delegate: str | None) -> None:

@@ -18,6 +18,7 @@ from engine.api.trials import trials_now
 from engine.diagnostic import did_you_mean
 from engine.diagnostic.visible import line as visible
 from engine.ports.deployments import FILES, Deployment, DeploymentKind
+from engine.proof.policy_texts import dials, is_condition
 from engine.runtime.errors import BundleUnavailable
 from engine.spec.bundle import Bundle
 from engine.web.bodies import NewDeployment, body_of, number_of
@@ -54,6 +55,8 @@ async def deploy(service: Service, principal: Principal, request: Request) -> Re
     _check_canary(bundle, wanted)
     kind, report = await _meant(service, bundle, before, wanted)
     await _check_people(service, principal, bundle, report)
+    if kind is DeploymentKind.ACTIVATE and _takes_two(report):
+        await _check_going_back(service, bundle)
     share, attribute = (Decimal(wanted.canary.share), wanted.canary.by) if wanted.canary is not None else (None, "")
     deployment = Deployment(
         0, kind, bundle.digest, service.clock.now(), principal.id, principal.person, wanted.note, report, share,
@@ -94,18 +97,26 @@ async def listed(service: Service, principal: Principal, request: Request) -> Re
 async def begin(service: Service) -> None:
     """Say which bundle is active when a service starts: what its files say counts where they say something new.
 
-    A bundle that people deployed stays active, however often the service starts from the files of before.
+    What is active stays so, however often the service starts from the files of before: whether people deployed it, or
+    another service from files of its own.
     """
     kept = service.store.deployments
     active, own = await kept.active(), service.bundle
-    known = {one.bundle for one in await kept.deployments(10_000) if one.kind is DeploymentKind.ACTIVATE}
-    if active is not None and active.by != FILES and own.digest in known:
+    past = [one for one in await kept.deployments(10_000) if one.kind is DeploymentKind.ACTIVATE]
+    said_last = next((one.bundle for one in past if one.by == FILES and one.note == _place_of(own)), None)
+    said_before = active is not None and active.by != FILES and own.digest in {one.bundle for one in past}
+    if said_last == own.digest or said_before:
         try:
             await follow_once(service)
         except BundleUnavailable as error:
-            _log.error("what people deployed can't be served, the service's own files are: %s", error)
+            _log.error("what is active can't be served, the service's own files are: %s", error)
     else:
         await deploy_files(service, own)
+
+
+def _place_of(bundle: Bundle) -> str:
+    """Which files these are: another service of the store may have others."""
+    return f"the files in {bundle.root}"
 
 
 async def deploy_files(service: Service, bundle: Bundle) -> None:
@@ -116,7 +127,8 @@ async def deploy_files(service: Service, bundle: Bundle) -> None:
     while kept is None and (active is None or active.bundle != bundle.digest):
         newest = await service.store.deployments.deployments(1)
         deployment = Deployment(
-            0, DeploymentKind.ACTIVATE, bundle.digest, service.clock.now(), FILES, report=report
+            0, DeploymentKind.ACTIVATE, bundle.digest, service.clock.now(), FILES, note=_place_of(service.own),
+            report=report,
         )  # fmt: skip
         kept = await service.store.deployments.deploy(deployment, newest[0].number if newest else 0)
     service.bundle = service.own = replace(bundle, root=service.bundle.root)
@@ -187,8 +199,9 @@ async def _meant(
         return DeploymentKind.CANARY, report
     if bundle.urgent:
         # of the two verdicts the stricter holds, and nothing of it acts; but what it says reaches customers and models
-        files = {*before.files, *bundle.files}
-        said = [one for one in report["not_proved"] if one not in files]
+        files, same = {*before.files, *bundle.files}, dials(before.files) == dials(bundle.files)
+        # as long as the numbers that texts show are the same, so is what they say of another condition
+        said = [one for one in report["not_proved"] if one not in files and not (same and is_condition(one))]
         return DeploymentKind.URGE, {**report, "loosens": False, "not_proved": said}
     return DeploymentKind.ACTIVATE, report
 
@@ -208,10 +221,29 @@ async def _check_people(service: Service, principal: Principal, bundle: Bundle, 
         made = "`engine tokens create --role operator --person NAME` makes one"
         raise HttpProblem(403, "another_person", f"it {why}: a person's token deploys it; {made}", more=more)
     upload = (await service.store.deployments.uploads()).get(bundle.digest)
-    behind = {upload.person} | await people_behind(service, upload.by) if upload is not None else set()
+    if upload is None:
+        return
+    behind = await people_behind(service, upload.by) | ({upload.person} if upload.person is not None else set())
+    if not behind and await service.store.access.token_by_id(upload.by) is not None:
+        told = f"it {why}, and nobody stands for the machine that brought it"
+        made = "`engine tokens create --for NAME` says whose it is; or a person brings it"
+        raise HttpProblem(403, "another_person", f"{told}: {made}", more=more)
     if principal.person in behind:
         told = f"it {why}: another person deploys it than who brought it, or made the token that did"
         raise HttpProblem(403, "another_person", told, more=more)
+
+
+async def _check_going_back(service: Service, bundle: Bundle) -> None:
+    """Raise HttpProblem 403 for a bundle that lets more happen and was active before the one before.
+
+    Who agreed to it did so then.  To put the one before back is the way out of a mistake, and takes one person.
+    """
+    past = [one.bundle for one in await service.store.deployments.deployments(10_000)
+            if one.kind is DeploymentKind.ACTIVATE]  # fmt: skip
+    if bundle.digest in past[2:] and bundle.digest not in past[:2]:
+        told = "it was active before the one before, and whoever agreed to it did so then"
+        how = "bring it anew, with what has changed said in a description, and another person deploys it"
+        raise HttpProblem(403, "agreed_long_ago", f"{told}: {how}")
 
 
 def _takes_two(report: Mapping[str, Any]) -> str:

@@ -74,8 +74,8 @@ async def may_refuse(service: Service, principal: Principal, row: RequestRow) ->
 
 
 async def people_behind(service: Service, by: str) -> frozenset[str]:
-    """Whose the token with an id is: a person's, or of a machine's whoever made it, and so on."""
-    return frozenset(person for person in [one.person for one in await makers_of(service, by)] if person is not None)
+    """Whose the token with an id is: a person's, or of a machine whom it stands for or who made it, and so on."""
+    return frozenset(name for one in await makers_of(service, by) for name in (one.person, one.stands_for) if name)
 
 
 async def makers_of(service: Service, token_id: str) -> list[AccessToken]:

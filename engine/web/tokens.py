@@ -88,7 +88,8 @@ def shown(token: AccessToken, now: datetime) -> dict[str, Any]:
     return {
         "id": token.id, "name": token.name, "role": token.role, "person": token.person, "tenant": token.tenant,
         "scopes": list(token.scopes), "groups": list(token.groups), "state": state, "created_at": token.created_at,
-        "created_by": token.created_by, "expires_at": token.expires_at, "revoked_at": token.revoked_at,
+        "created_by": token.created_by, "stands_for": token.stands_for, "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
         "used_at": token.used_at,
     }  # fmt: skip
 

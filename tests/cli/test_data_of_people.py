@@ -132,3 +132,17 @@ def test_what_is_no_copy_is_not_put_back(shell: Shell) -> None:
         done = shell("restore", source, ENGINE_STORE=f"sqlite:///{shell.at}/new.db")
         assert done.code == 1, done.out
         assert not (shell.at / "new.db").exists()
+
+
+def test_the_room_of_what_was_erased_is_given_back(shell: Shell) -> None:
+    for _ in range(3):
+        run(shell, "acct_1001")
+    assert shell("sessions", "erase", "--older-than", "1ms", "--why", "old", "--as", "mika", "--yes").code == 0
+    file = shell.at / "store.db"
+    before = file.stat().st_size
+    done = shell("vacuum")
+    assert done.code == 0, done.err
+    assert file.stat().st_size <= before
+    assert f"{before:,} bytes before, {file.stat().st_size:,} now" in done.out
+    assert shell("sessions", "verify").code == 0
+    assert shell("vacuum", "--store", "sqlite:///none.db").code == 1

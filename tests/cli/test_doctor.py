@@ -88,3 +88,20 @@ def test_what_the_service_would_not_start_for_and_what_would_never_be_told_is_fo
     served = shell("serve", ".", "--config", "engine.yaml", "--port", "0")
     assert served.code == 2
     assert "did you mean `refund-reviewers`?" in served.err
+
+
+def test_a_store_that_stands_still_and_one_that_another_process_keeps_are_bad(shell: Shell) -> None:
+    shell("tokens", "create", "--name", "ops", "--role", "operator")
+    assert shell("backup", "copy.db").code == 0
+    assert shell("restore", "copy.db", "--store", "sqlite:///put-back.db").code == 0
+    code, found = standing(shell, "--store", "sqlite:///put-back.db")
+    done = shell("doctor", "--store", "sqlite:///put-back.db", "--format", "json")
+    assert code == 1
+    assert any(row["standing"] == "bad" and "nobody has released it" in row["told"] for row in done.json)
+    with sqlite3.connect(shell.at / "store.db", isolation_level=None) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        done = shell("doctor", "--format", "json")
+        connection.execute("ROLLBACK")
+    assert done.code == 1
+    assert any(row["standing"] == "bad" and "keeps others from writing" in row["told"] for row in done.json)
+    assert found["tokens"].startswith("good")

@@ -259,6 +259,7 @@ LINES: Mapping[str, list[list[str]]] = {
     "doctor": [[]],
     "shadow report": [[]],
     "backup": [["copy.db"]],
+    "vacuum": [[]],
     "restore": [["--release"]],
     "sessions erase": [["--older-than", "999d", "--why", "x", "--yes", "--as", "eve", "--insecure-local"]],
     "tokens create": [["--name", "eve", "--role", "auditor"]],

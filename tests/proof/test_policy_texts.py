@@ -31,18 +31,47 @@ def test_each_part_is_told_by_its_place_with_the_words_that_it_reads() -> None:
             "let.whose": "inner",
             "let.inner": "'a'",
             "params.ask": '"please"',
+            # it compares a number that the message shows
+            "rules.r.when": "other == 'b' and params.limit > 1",
         }
     }
 
 
 def test_a_dial_a_condition_and_how_old_a_fact_may_be_are_compared_elsewhere() -> None:
-    for was, now in (
-        ("limit: 5", "limit: 6"),
-        ("other == 'b'", "other == 'c'"),
-        ("5s", "5000 ms"),
-        ("name: p\n", "name: p\n\n"),
+    silent = POLICY.replace(" {{ params.limit }}", "")
+    for text, was, now in (
+        (POLICY, "limit: 5", "limit: 6"),
+        (silent, "other == 'b'", "other == 'c'"),
+        (POLICY, "5s", "5000 ms"),
+        (POLICY, "name: p\n", "name: p\n\n"),
     ):
-        assert policy_texts(files(POLICY.replace(was, now))) == policy_texts(files(POLICY)), now
+        assert policy_texts(files(text.replace(was, now))) == policy_texts(files(text)), now
+
+
+def test_what_compares_a_number_that_a_text_shows_stays_as_it_is_written() -> None:
+    for was, now in (
+        ("params.limit > 1", "5 > 1 and params.limit > 0"),
+        ("other == 'b' and params.limit > 1", "big"),
+    ):
+        changed = POLICY.replace(was, now).replace("let:\n", "let:\n  big: other == 'b' and params.limit > 1\n")
+        before = POLICY.replace("let:\n", "let:\n  big: other == 'b' and params.limit > 1\n")
+        assert policy_texts(files(changed)) != policy_texts(files(before)), now
+    through = POLICY.replace("params.limit > 1", "big").replace("let:\n", "let:\n  big: params.limit > 1\n")
+    told = policy_texts(files(through))["p"]
+    assert (told["let.big"], told["rules.r.when"]) == ("params.limit > 1", "other == 'b' and big")
+
+
+def test_what_is_quoted_in_the_condition_of_a_rule_that_asks_is_read() -> None:
+    asking = 'rules:\n  - {id: r, tools: [w], effect: require_approval, approvers: [l], reason: x, when: "WHEN"}\n'
+
+    def told(when: str) -> dict[str, str]:
+        return policy_texts(files(f"kind: Policy\nname: p\n{asking.replace('WHEN', when)}"))["p"]
+
+    assert told("input.a > 250") == told("input.a > 100") == {"rules.r.reason": "x"}
+    assert told("input.a > 250 and 'checked: safe' != ''") == {
+        "rules.r.reason": "x",
+        "rules.r.quoted": "'checked: safe' ''",
+    }
 
 
 def test_what_no_version_of_this_knows_is_told() -> None:

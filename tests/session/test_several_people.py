@@ -11,7 +11,7 @@ from engine.bundle.load import load
 from engine.session.decide.decide import decide
 from engine.session.state.event import EventKind
 from engine.session.state.evolve import fold
-from engine.session.state.inputs import ActionConfirmed, CancelRequested, InputRefused
+from engine.session.state.inputs import ActionConfirmed, CancelRequested, InputRefused, YesTakenBack
 from engine.session.state.state import Status
 from engine.spec.bundle import Bundle
 from tests.bundle_texts import CODE, agent, bundle, policy, reviewers, tool
@@ -57,6 +57,24 @@ def test_two_people_are_asked_where_a_rule_says_so_and_one_of_them_is_not_both()
     play.say(play.answer("approve", "bo", 2))
     play.claim()
     assert play.started() == ["w"]
+
+
+def test_a_yes_of_a_token_that_was_stolen_is_taken_back_while_another_persons_is_missing() -> None:
+    play = held(TWO)
+    play.say(play.answer("approve", "ana", 1))
+    assert play.refused(YesTakenBack("s1.1", "ana", play.now)) == "nothing_to_take_back", "the others go by it"
+    assert play.refused(YesTakenBack("s1.1", "bo", play.now, "token_revoked")) == "not_yours"
+    play.say(YesTakenBack("s1.1", "ana", play.now, "token_revoked"))
+    assert play.refused(YesTakenBack("s1.1", "ana", play.now, "token_revoked")) == "nothing_to_take_back"
+    play.say(play.answer("approve", "bo", 2))
+    play.claim()
+    # one yes is too few, and all are asked anew
+    assert (play.started(), asked(play)) == ([], [("large",), ("large",)])
+    play.say(play.answer("approve", "bo", 3))
+    play.say(play.answer("approve", "cy", 4))
+    play.claim()
+    assert play.started() == ["w"]
+    assert play.refused(YesTakenBack("s1.3", "bo", play.now, "token_revoked")) == "nothing_to_take_back", "it ran"
 
 
 def test_who_said_yes_may_still_say_no_to_the_rest() -> None:

@@ -149,3 +149,9 @@ def test_what_a_tenant_says_of_people_is_about_its_own_requests(service: Service
             assert made.status_code == 201, made.text
             assert [one["person"] for one in lee.get(f"/v1/requests/{session}.1").json()["away"]] == away
             assert operator.delete(f"/v1/absences/{made.json()['id']}").status_code == 204
+
+
+def test_a_token_that_only_reads_says_nobody_away(service: Service) -> None:
+    with service.client("reading", "reviewer", "--person", "lee", "--scope", "read_requests") as reading:
+        refused = reading.post("/v1/absences", json={"to": "2027-01-05"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_permitted")

@@ -139,6 +139,29 @@ def test_a_token_that_is_revoked_takes_what_was_said_with_it_back(tmp_path: Path
             assert "the yes of dana is taken back: token_revoked" in events
 
 
+def test_a_token_that_is_revoked_takes_back_a_yes_that_waits_for_anothers(tmp_path: Path) -> None:
+    at = copy_of_root(tmp_path)
+    policy = at / "policies/refunds.yaml"
+    text = policy.read_text("utf-8")
+    assert "approvers: [refund-reviewers]" in text
+    policy.write_text(text.replace("approvers: [refund-reviewers]", "approvers: [refund-reviewers]\n    count: 2"), "utf-8")
+    with open_service(Shell(at)) as service:
+        request = held(service)
+        session = request.rpartition(".")[0]
+        with (
+            service.client("dana", "reviewer") as dana,
+            service.client("lee", "reviewer") as lee,
+            service.client("ops", "operator") as ops,
+        ):
+            assert say(dana, request).status_code == 200
+            done = service.shell("tokens", "revoke", "dana")
+            assert (done.code, f"a yes of dana to {request} did not count yet" in done.out) == (0, True), done.err
+            assert say(lee, f"{session}.2").status_code == 200
+            service.waits(ops, session, "awaiting_human_review")
+            open_ = [one["id"] for one in ops.get("/v1/requests").json()["items"] if one["session_id"] == session]
+            assert open_ == [f"{session}.3", f"{session}.4"], "one yes is too few, and all are asked anew"
+
+
 @pytest.mark.parametrize("page", [True, False])
 def test_who_was_shut_out_while_they_sent_it_answers_nothing(tmp_path: Path, page: bool) -> None:
     with delaying(tmp_path, "1h") as service:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # less room than that is told, in bytes; and a clock that far behind what is recorded
 ROOM, AHEAD = 1024**3, timedelta(seconds=5)
+# how long the lock of whoever writes to a store is waited for, in seconds: no write takes longer
+LOCK_TIME = 2.0
 GOOD, LOOK, BAD = "good", "look at it", "bad"
 _COLOURS = {GOOD: "green", LOOK: "yellow", BAD: "bold red"}
 
@@ -79,6 +81,8 @@ async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
         yield HealthFinding("store", LOOK, f"there is none yet at {settings.store}: engine serve makes it")
         return
     try:
+        for one in _writing(settings):
+            yield one
         async with open_app(settings.store, drives=False) as app:
             async for one in _store(app):
                 yield one
@@ -140,6 +144,24 @@ def _disk(settings: ServiceSettings) -> list[HealthFinding]:
     if not os.access(folder, os.W_OK):
         return [HealthFinding("disk", BAD, f"{folder} can't be written")]
     return [HealthFinding("disk", GOOD if free > ROOM else BAD, told)]
+
+
+def _writing(settings: ServiceSettings) -> Iterator[HealthFinding]:
+    """Whether the store goes on, and takes what is written to it."""
+    from engine.store.backup import StoreStopped, check_released
+    from engine.store.file import lock_problem
+    from engine.store.urls import file_of
+
+    file = file_of(settings.store)
+    if file is None:
+        return
+    try:
+        check_released(file)
+    except StoreStopped as error:
+        yield HealthFinding("store", BAD, str(error))
+    problem = lock_problem(file, LOCK_TIME)
+    if problem:
+        yield HealthFinding("store", BAD, problem)
 
 
 async def _store(app: App) -> AsyncIterator[HealthFinding]:

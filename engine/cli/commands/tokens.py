@@ -32,11 +32,18 @@ def command() -> None:
 Examples:
   engine tokens create --name ops --role operator
   engine tokens create --name web-backend --role caller --tenant acme
+  engine tokens create --name ci --role author --for dana
   engine tokens create --name dana --role reviewer --expires 90d""",
 )
 @click.option("--name", required=True, help="What it is called, in lists and in the log.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What it may do.")
 @click.option("--person", metavar="NAME", help="Whose it is; of a reviewer the token's name unless given.")
+@click.option(
+    "--for",
+    "stands_for",
+    metavar="NAME",
+    help="Of a machine's token the person whose machine it is: what takes two people takes another one.",
+)
 @click.option("--tenant", metavar="NAME", help="Whose sessions it reaches; those of all tenants unless given.")
 @click.option("--scope", "scopes", type=click.Choice([right.value for right in Right]), multiple=True,
               help="Of what the role may do only this; several times.")  # fmt: skip
@@ -49,6 +56,7 @@ async def create(
     name: str,
     role: str,
     person: str | None,
+    stands_for: str | None,
     tenant: str | None,
     scopes: tuple[str, ...],
     groups: tuple[str, ...],
@@ -68,7 +76,7 @@ async def create(
     try:
         secret, token = new_token(
             name, Role(role), person=person, tenant=tenant, scopes=[Right(one) for one in scopes], by=_me(), at=now,
-            groups=groups, expires_at=_end(now, expires) if expires is not None else None,
+            groups=groups, stands_for=stands_for, expires_at=_end(now, expires) if expires is not None else None,
         )  # fmt: skip
     except BadToken as error:
         raise click.UsageError(str(error)) from None
@@ -223,6 +231,7 @@ def _shown(token: AccessToken) -> dict[str, Any]:
         "id": token.id, "name": token.name, "role": token.role, "person": token.person, "tenant": token.tenant,
         "scopes": list(token.scopes), "groups": list(token.groups), "state": _state(token),
         "created_at": token.created_at,
-        "created_by": token.created_by, "expires_at": token.expires_at, "revoked_at": token.revoked_at,
+        "created_by": token.created_by, "stands_for": token.stands_for, "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
         "used_at": token.used_at,
     }  # fmt: skip

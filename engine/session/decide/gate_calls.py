@@ -45,15 +45,18 @@ def judge_call(draft: Draft, call: Call) -> bool:
     for bundle, other in zip(draft.overlays, others, strict=True):
         assert isinstance(other, Verdict), "nothing is missing"
         hidden = hidden_rules(bundle.guard(draft.state.agent, call.name))
+        before, verdict = verdict.asks, stricter(verdict, other)
+        asks = [ask.rule for ask in verdict.asks if ask not in before]
         told.append(
             {
                 "bundle": bundle.digest,
                 "verdict": other.effect.value,
                 "rule": other.rule,
                 "disclosed": other.rule not in hidden,
+                # a rule of the session's own bundle may have the name of one that asks here
+                **({"asks": asks} if asks else {}),
             }
         )
-        verdict = stricter(verdict, other)
     _settle(draft, call, with_second_person(verdict, draft.state.draw_key, call.proposed), told)
     return True
 

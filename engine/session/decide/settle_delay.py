@@ -14,7 +14,11 @@ from engine.session.decide.draft import Draft
 from engine.session.decide.people import is_member, refused_requester
 from engine.session.state.event import EventKind
 from engine.session.state.inputs import InputRefused, RequestAnswered, YesTakenBack
-from engine.session.state.state import Request
+from engine.session.state.state import Phase, Request
+from engine.session.state.yeses import yes_ids
+
+# why a yes is taken back that counts already, as far as it goes: whoever said it may have been somebody else
+TOKEN_REVOKED = "token_revoked"
 
 
 def take_back(draft: Draft, reply: YesTakenBack) -> InputRefused | None:
@@ -22,6 +26,11 @@ def take_back(draft: Draft, reply: YesTakenBack) -> InputRefused | None:
     request = draft.state.requests.get(reply.request_id)
     if request is None:
         return InputRefused("no_such_request", f"there is no request {reply.request_id}")
+    if _waits_for_others(draft, request) and reply.why == TOKEN_REVOKED and request.answered is not None:
+        if request.answered["by"] != reply.by:
+            return InputRefused("not_yours", f"{request.answered['by']} said yes to this")
+        draft.emit(EventKind.YES_TAKEN_BACK, request_id=request.id, by=reply.by, why=reply.why)
+        return None
     if request.delayed is None or not request.open:
         told = f"no yes to request {request.id} waits: it counts already, was taken back, or was never said"
         return InputRefused("nothing_to_take_back", told)
@@ -29,6 +38,12 @@ def take_back(draft: Draft, reply: YesTakenBack) -> InputRefused | None:
         return InputRefused("not_yours", f"{request.delayed['by']} said yes to this: who may answer can still say no")
     draft.emit(EventKind.YES_TAKEN_BACK, request_id=request.id, by=reply.by, why=reply.why)
     return None
+
+
+def _waits_for_others(draft: Draft, request: Request) -> bool:
+    """Whether a yes is in the log that starts nothing yet, since other people have to say theirs."""
+    call = draft.state.calls.get(request.call_id or "")
+    return call is not None and call.phase is Phase.HELD and request.id in yes_ids(draft.state, call)
 
 
 def count_delayed_yes(draft: Draft) -> bool:

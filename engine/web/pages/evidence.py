@@ -62,8 +62,17 @@ class RequestEvidence:
     edits: Mapping[str, Any] | None = None
 
 
-def evidence_of(log: Sequence[Event], state: State, request: Request, bundle: Bundle, now: datetime) -> RequestEvidence:
+def evidence_of(
+    log: Sequence[Event],
+    state: State,
+    request: Request,
+    bundle: Bundle,
+    now: datetime,
+    urgent: Mapping[str, Bundle] | None = None,
+) -> RequestEvidence:
     """What is known of a request about a call; it takes a while, and belongs into a thread.
+
+    `urgent` are those that judged beside the session's own bundle, by their digests.
 
     Of a session with sealed values only what its rules say is told: nobody can tell what the others would be.
     """
@@ -75,7 +84,7 @@ def evidence_of(log: Sequence[Event], state: State, request: Request, bundle: Bu
     seal = agent.seal is not None
     moment = None if seal else _moment(log, call)
     return RequestEvidence(
-        rules=tuple(_rules(call, request, bundle, state.agent)),
+        rules=tuple(_rules(call, request, bundle, state.agent, urgent or {})),
         origins=None if seal else _origins(state, call, bundle),
         facts=tuple(_facts(log, state, call, now)),
         near=tuple(str(one) for one in nearest(moment, bundle)[:3]) if moment is not None else (),
@@ -103,18 +112,38 @@ def _moment(log: Sequence[Event], call: Call) -> Judgement | None:
     return found[-1] if found else None
 
 
-def _rules(call: Call, request: Request, bundle: Bundle, agent: str) -> list[RuleShown]:
-    asked = call.asked or {}
-    guard = bundle.guard(agent, call.name)
-    known: dict[str, Rule] = {rule.id: rule for policy in (guard.policies if guard else ()) for rule in policy.rules}
+def urgent_bundles(request: Request, state: State) -> list[str]:
+    """The digests of the urgent bundles that ask for what a request is about."""
+    call = state.calls.get(request.call_id or "")
+    return list(dict.fromkeys(_asked_beside(call).values())) if call is not None else []
+
+
+def _asked_beside(call: Call) -> dict[str, str]:
+    """By rule the urgent bundle that asks by it, where it is not the session's own."""
+    beside = (call.asked or {}).get("beside", ())
+    return {name: one["bundle"] for one in beside for name in one.get("asks", ())}
+
+
+def _rules(call: Call, request: Request, bundle: Bundle, agent: str, urgent: Mapping[str, Bundle]) -> list[RuleShown]:
+    asked, beside = call.asked or {}, _asked_beside(call)
     found = []
     for name in request.rules:
-        rule = known.get(name)
-        text = rule.condition.text if rule is not None and rule.condition is not None else "always"
+        asking = urgent.get(beside[name]) if name in beside else bundle
+        rule = _rule(asking, agent, call.name, name.removesuffix(" (urgent)") if name in beside else name)
+        text = "what it says is not known here"
+        if rule is not None:
+            text = rule.condition.text if rule.condition is not None else "always"
+        whose = f"the urgent bundle {beside[name][:12]}" if name in beside else ""
+        place = f"{whose}, {rule.place}" if whose and rule is not None else rule.place if rule is not None else whose
         values = asked.get("asks", {}).get(name, {})
-        place = rule.place if rule is not None else "an urgent bundle"
         found.append(RuleShown(name, place, " ".join(text.split()), _pairs(values)))
     return found
+
+
+def _rule(bundle: Bundle | None, agent: str, tool: str, name: str) -> Rule | None:
+    guard = bundle.guard(agent, tool) if bundle is not None else None
+    rules = [rule for policy in (guard.policies if guard else ()) for rule in policy.rules]
+    return next((rule for rule in rules if rule.id == name), None)
 
 
 def _origins(state: State, call: Call, bundle: Bundle) -> dict[str, str]:

@@ -11,13 +11,14 @@ from engine.api.shapes import request_status
 from engine.diagnostic.visible import line as visible
 from engine.ports.access import Absence
 from engine.ports.records import CorruptLog, RequestRow, call_values
+from engine.runtime.errors import BundleUnavailable
 from engine.session.sealed_tokens import shown as unsealed
 from engine.session.state.evolve import BrokenHistory
 from engine.session.state.state import State
 from engine.web.absences import away_from
 from engine.web.members import bundle_of
 from engine.web.pages.card import words_of
-from engine.web.pages.evidence import RequestEvidence, evidence_of, says
+from engine.web.pages.evidence import RequestEvidence, evidence_of, says, urgent_bundles
 from engine.web.pages.span import span_told
 from engine.web.service import Service
 
@@ -43,9 +44,10 @@ async def gathered(service: Service, row: RequestRow, state: State) -> RequestEv
         return RequestEvidence()
     try:
         log = await service.store.load(row.session_id)
-        gather = partial(evidence_of, log, state, request, bundle, service.clock.now())
+        urgent = {one: await service.engine.bundle(one) for one in urgent_bundles(request, state)}
+        gather = partial(evidence_of, log, state, request, bundle, service.clock.now(), urgent)
         found = await trio.to_thread.run_sync(gather, limiter=service.readers)
-    except (CorruptLog, BrokenHistory):
+    except (CorruptLog, BrokenHistory, BundleUnavailable):
         return RequestEvidence()
     # what is asked, and not what somebody has made of the call since
     return replace(found, says=await sentence_of(service, row))

@@ -16,6 +16,7 @@ from engine.session.state.events.parts import with_call
 from engine.session.state.holds import Digest, H, Input, Own, Words
 from engine.session.state.persistent import copy_with
 from engine.session.state.state import Approval, Request, State
+from engine.session.state.yeses import is_said_in
 from engine.spec.request_kind import RequestKind
 
 
@@ -163,7 +164,8 @@ def _delayed(state: State, payload: YesDelayedPayload, event: Event) -> State:
 class YesTakenBackPayload(TypedDict):
     """A yes of somebody that did not count yet was taken back: by themselves, or `why` else.
 
-    That is since they belong to who is asked no more, or their token was revoked.
+    That is since they belong to who is asked no more, or their token was revoked.  Then also one that waits for another
+    person's.
     """
 
     request_id: Own[str]
@@ -173,6 +175,11 @@ class YesTakenBackPayload(TypedDict):
 
 def _taken_back(state: State, payload: YesTakenBackPayload, event: Event) -> State:
     request = state.requests[payload["request_id"]]
+    if request.answered is not None:
+        # it waited for another person's: the question stays answered, and once that is said all are asked anew
+        call = state.calls[request.call_id or ""]
+        kept = tuple(yes for yes in call.approvals if not is_said_in(yes, request))
+        return with_call(state, call, approvals=kept)
     return copy_with(state, requests=state.requests.with_item(request.id, replace(request, delayed=None)))
 
 
