@@ -144,7 +144,9 @@ def test_a_token_that_is_revoked_takes_back_a_yes_that_waits_for_anothers(tmp_pa
     policy = at / "policies/refunds.yaml"
     text = policy.read_text("utf-8")
     assert "approvers: [refund-reviewers]" in text
-    policy.write_text(text.replace("approvers: [refund-reviewers]", "approvers: [refund-reviewers]\n    count: 2"), "utf-8")
+    policy.write_text(
+        text.replace("approvers: [refund-reviewers]", "approvers: [refund-reviewers]\n    count: 2"), "utf-8"
+    )
     with open_service(Shell(at)) as service:
         request = held(service)
         session = request.rpartition(".")[0]
