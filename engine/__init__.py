@@ -55,11 +55,11 @@ if TYPE_CHECKING:
     from engine.spec.bundle import Bundle as Bundle
     from engine.spec.planner_spec import PlannerSpec as PlannerSpec
     from engine.spec.planner_spec import Usage as Usage
+    from engine.store.faults import BadStoreUrl as BadStoreUrl
+    from engine.store.faults import StoreFault as StoreFault
     from engine.store.log_key import BadLogKey as BadLogKey
     from engine.store.log_key import LogKey as LogKey
     from engine.store.migrations import NewerStore as NewerStore
-    from engine.store.urls import BadStoreUrl as BadStoreUrl
-    from engine.store.urls import StoreFault as StoreFault
     from engine.tool.databases import MissingRoot as MissingRoot
 
 # each name with the module that has it
@@ -69,7 +69,7 @@ _WHERE = {
     "Answer": "api.answers",
     "Approve": "api.answers",
     "BadLogKey": "store.log_key",
-    "BadStoreUrl": "store.urls",
+    "BadStoreUrl": "store.faults",
     "Bundle": "spec.bundle",
     "BundleUnavailable": "runtime.errors",
     "CallView": "api.views",
@@ -107,7 +107,7 @@ _WHERE = {
     "Settle": "api.answers",
     "Status": "session.state.state",
     "Store": "ports.store",
-    "StoreFault": "store.urls",
+    "StoreFault": "store.faults",
     "ToolAdapter": "ports.tool",
     "ToolError": "ports.tool",
     "ToolInvocation": "ports.tool",

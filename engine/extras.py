@@ -13,6 +13,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "anthropic": ("anthropic",),
     "mcp": ("mcp", "anyio"),
     "prove": ("z3",),
+    "postgres": ("psycopg",),
 }
 
 

@@ -46,6 +46,8 @@ class SqlAccess:
         """See `ports.AccessStore`."""
 
         def add(connection: SqlConnection) -> bool:
+            if _token_by_id(connection, token.id) == token:
+                return True  # it was not known whether that had become durable
             known = (
                 "SELECT 1 FROM tokens WHERE name = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
             )
@@ -181,7 +183,7 @@ class SqlAccess:
     async def audit_events(self, after: int = 0, limit: int = 200, tenant: str | None = None) -> list[AuditEvent]:
         """See `ports.AccessStore`."""
         sql = (
-            f"SELECT {_AUDIT} FROM audit_events WHERE number > ?1 AND (?3 IS NULL OR tenant = ?3)"
+            f"SELECT {_AUDIT} FROM audit_events WHERE number > ?1 AND (tenant = ?3 OR ?3 IS NULL)"
             " ORDER BY number LIMIT ?2"
         )
         rows = await self._database.read(lambda c: c.execute(sql, (after, limit, tenant)).fetchall())

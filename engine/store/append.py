@@ -48,7 +48,7 @@ from engine.store.projection import (
     Wake,
     changes,
 )
-from engine.store.queries import seal_problems, stored_head
+from engine.store.queries import place_before, seal_problems, stored_head
 from engine.store.rows import REQUEST, moment, standing_problem
 
 
@@ -64,6 +64,8 @@ class Append:
     release_lease: bool
     job: JobLease | None
     now: datetime
+    # drawn once: what is sent again is known by them
+    salts: str
 
 
 def names_of(wanted: Append) -> list[str]:
@@ -100,6 +102,8 @@ def append(connection: SqlConnection, wanted: Append, voucher: Voucher | None) -
     Where there is none nothing is added to a head that has a seal: the new one would have none.
     """
     stands = _stands(connection, wanted.session_id)
+    if _is_there(connection, wanted, stands):
+        return Appended()
     row_changes = changes(wanted.events)
     refused = _overtaken(connection, wanted, stands) or _refused(connection, row_changes, voucher)
     if refused is not None:
@@ -125,6 +129,22 @@ def _stands(connection: SqlConnection, session_id: str) -> _Stands:
     if problem:
         raise DamagedRow(session_id, "sessions", problem)
     return stands
+
+
+def _is_there(connection: SqlConnection, wanted: Append, stands: _Stands) -> bool:
+    """Whether these very events stand in the log already: it was not known whether they had become durable.
+
+    Their hashes hold salts that nobody draws twice.
+    """
+    first, last = wanted.events[0].seq, wanted.events[-1].seq
+    if stands.number is None or stands.seq < last or first != wanted.after + 1:
+        return False
+    before = place_before(connection, wanted.session_id, first)
+    sql = "SELECT hash FROM segments WHERE session = ? AND first = ? AND last = ?"
+    row = connection.execute(sql, (stands.number, first, last)).fetchone()
+    if row is None or before.seq != wanted.after:
+        return False
+    return bool(row[0] == chain.seal(wanted.events, before.link, wanted.salts).hash)
 
 
 def _overtaken(connection: SqlConnection, wanted: Append, stands: _Stands) -> Fenced | Conflict | HeldSession | None:
@@ -160,7 +180,7 @@ def _write(
     row_changes: list[RowChange],
     voucher: Voucher | None,
 ) -> None:
-    segment = chain.seal(wanted.events, stands.head_hash)
+    segment = chain.seal(wanted.events, stands.head_hash, wanted.salts)
     seal = voucher.head(wanted.session_id, segment.last, segment.hash) if voucher is not None else None
     newest, owner, lease_until = stands.epoch, stands.owner, stands.lease_until
     if wanted.take is not None:

@@ -15,6 +15,7 @@ from engine.errors import EngineError
 from engine.private_files import make_file, make_folder
 from engine.session.state.state import FINAL
 from engine.spec.request_kind import RequestKind
+from engine.store.database import SqlConnection
 from engine.store.file import connect
 
 
@@ -73,7 +74,7 @@ def stopped_text(at: str) -> str:
     return f"{told}: look at what was alive, then engine restore --release"
 
 
-def stopped_at(connection: sqlite3.Connection) -> str | None:
+def stopped_at(connection: SqlConnection | sqlite3.Connection) -> str | None:
     """When a store was put back, if nobody has released it since."""
     row = connection.execute("SELECT stopped_at FROM store").fetchone()
     return row[0] if row is not None else None

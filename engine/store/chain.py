@@ -55,9 +55,17 @@ class SegmentTooLarge(ValueError):
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError)
 
 
-def seal(events: Sequence[Event], previous: str) -> Segment:
-    """The stored form of the events of one append that follow on the link `previous`; raises TooLarge."""
-    salts = random_hex(_SALT * len(events))
+def new_salts(events: Sequence[Event]) -> str:
+    """Randomness for the events of one append: sealed with the same again they get the same links."""
+    return random_hex(_SALT * len(events))
+
+
+def seal(events: Sequence[Event], previous: str, salts: str = "") -> Segment:
+    """The stored form of the events of one append that follow on the link `previous`; raises TooLarge.
+
+    The `salts` are drawn unless they are given.
+    """
+    salts = salts or new_salts(events)
     lines: list[str] = []
     of = _of(events[0].session_id)
     link = previous

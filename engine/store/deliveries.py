@@ -54,7 +54,7 @@ class SqlDeliveries:
 
     async def deliveries(self, limit: int = 200, state: DeliveryState | None = None) -> list[Delivery]:
         """See `ports.DeliveryStore`."""
-        sql = f"SELECT {_DELIVERY} FROM deliveries WHERE ?1 IS NULL OR state = ?1 ORDER BY made_at DESC, id LIMIT ?2"
+        sql = f"SELECT {_DELIVERY} FROM deliveries WHERE (state = ?1 OR ?1 IS NULL) ORDER BY made_at DESC, id LIMIT ?2"
         given = state.value if state is not None else None
         rows = await self._database.read(lambda c: c.execute(sql, (given, limit)).fetchall())
         return [_delivery(row) for row in rows]

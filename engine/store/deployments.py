@@ -57,7 +57,7 @@ class SqlDeployments:
 
     async def deployments(self, limit: int = 200, before: int | None = None) -> list[Deployment]:
         """See `ports.DeploymentStore`."""
-        sql = f"SELECT {_DEPLOYMENT} FROM deployments WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2"
+        sql = f"SELECT {_DEPLOYMENT} FROM deployments WHERE (number < ?1 OR ?1 IS NULL) ORDER BY number DESC LIMIT ?2"
         rows = await self._database.read(lambda c: c.execute(sql, (before, limit)).fetchall())
         return [_deployment(row) for row in rows]
 

@@ -48,9 +48,9 @@ def session_rows(
 ) -> list[stored.SessionRow]:
     """Sessions, newest first: of a state, begun no earlier, of an agent, begun before a session, for a tenant."""
     sql = (
-        f"SELECT {SESSION} FROM sessions WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR created_at >= ?2)"
-        " AND (?3 IS NULL OR agent = ?3)"
-        " AND (?5 IS NULL OR (created_at, id) < (SELECT created_at, id FROM sessions WHERE id = ?5))"
+        f"SELECT {SESSION} FROM sessions WHERE (state = ?1 OR ?1 IS NULL) AND (created_at >= ?2 OR ?2 IS NULL)"
+        " AND (agent = ?3 OR ?3 IS NULL)"
+        " AND ((created_at, id) < (SELECT created_at, id FROM sessions WHERE id = ?5) OR ?5 IS NULL)"
     )
     # a store of an older version, which is only read, knows of no tenants
     of_tenant = " AND id IN (SELECT session_id FROM creations WHERE tenant = ?6)" if tenant is not None else ""

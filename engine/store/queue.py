@@ -78,7 +78,7 @@ def damaged(connection: SqlConnection) -> list[JobRow]:
 def rows(connection: SqlConnection, status: str | None, session_id: str | None) -> list[JobRow]:
     """Jobs, oldest first."""
     sql = (
-        f"SELECT {JOB} FROM jobs WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR session_id = ?2)"
+        f"SELECT {JOB} FROM jobs WHERE (status = ?1 OR ?1 IS NULL) AND (session_id = ?2 OR ?2 IS NULL)"
         " ORDER BY enqueued_at, id"
     )
     return [job_row(found) for found in connection.execute(sql, (status, session_id))]

@@ -12,12 +12,13 @@ from pathlib import Path
 from engine.ports.records import SessionRow
 from engine.ports.store import PastSessions
 from engine.session.state.event import Event
+from engine.store.faults import BadStoreUrl, NoStore, StoreFault
 from engine.store.log_key import LogKey, Voucher
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.queries import bundle_files, session_rows, whole_log
 from engine.store.sqlite_connection import SqliteConnection, connected, one_moment
 from engine.store.strays import UnidentifiedStore, store_id
-from engine.store.urls import SQLITE, BadStoreUrl, NoStore, StoreFault, no_store_at
+from engine.store.urls import SQLITE, no_store_at
 
 # logs lie in segments, and heads have a place for their seals, since this version of the schema
 READABLE = 5

@@ -20,6 +20,7 @@ from engine.store import chain, queue
 from engine.store.access import SqlAccess
 from engine.store.append import Append, append, meter_used, names_of
 from engine.store.backup import StoreStopped, stopped_text
+from engine.store.chain import new_salts
 from engine.store.database import SqlConnection, SqlDatabase
 from engine.store.deliveries import SqlDeliveries
 from engine.store.deployments import SqlDeployments
@@ -96,7 +97,7 @@ class SqlStore:
     ) -> AppendResult:
         """See `ports.Store`."""
         self._check_released()
-        wanted = Append(session_id, after, events, epoch, take, release_lease, job, self.clock.now())
+        wanted = Append(session_id, after, events, epoch, take, release_lease, job, self.clock.now(), new_salts(events))
         result = await self._database.write(
             lambda connection: append(connection, wanted, self._voucher), *names_of(wanted)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TypeVar
@@ -36,7 +36,7 @@ async def open_store(
     """
     writing, reading, check = await trio.to_thread.run_sync(opened, path, make)
     try:
-        writer = CommitWriter(writing, check)
+        writer = CommitWriter(SqliteTransactions(writing, check))
         voucher = Voucher(store_id(reading), key) if key is not None else None
         database = SqliteDatabase(writer, reading, check, path)
         with closing(WakeSender(path)) as sender:
@@ -47,6 +47,37 @@ async def open_store(
     finally:
         reading.close()
         writing.close()
+
+
+class SqliteTransactions:
+    """See `writer.Transactions`: nobody else writes to the file while one is open, whatever it names."""
+
+    def __init__(self, connection: SqliteConnection, check: Callable[[], None] = lambda: None) -> None:
+        """Before each transaction `check` may raise what keeps it from being durable."""
+        self.connection = connection
+        self._check = check
+
+    def begin(self, names: Collection[str]) -> None:
+        """See `writer.Transactions`."""
+        self._check()
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """See `writer.Transactions`."""
+        self.connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """See `writer.Transactions`."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def again(self, error: Exception) -> bool:
+        """See `writer.Transactions`: what was not committed was not done."""
+        return False
+
+    def told(self, error: Exception) -> Exception:
+        """See `writer.Transactions`."""
+        return error
 
 
 class SqliteDatabase:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import trio
 
-from engine.errors import EngineError
+from engine.extras import unusable
 from engine.ports.clock import Clock
 from engine.ports.kinds import UnusableKind, store_opener
 from engine.ports.store import Store
+from engine.store.faults import BadStoreUrl, StoreFault
 from engine.store.file import connect, make_file_of
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
@@ -22,18 +23,6 @@ from engine.store.sqlite import open_store
 from engine.store.strays import UnidentifiedStore
 
 SQLITE = "sqlite:///"
-
-
-class BadStoreUrl(EngineError):
-    """A store's URL that this version can't use."""
-
-
-class StoreFault(EngineError):
-    """A store that is there, or should be, and can't be read or written."""
-
-
-class NoStore(StoreFault):
-    """There is nothing where a store is to be read, or an empty file."""
 
 
 @asynccontextmanager
@@ -63,10 +52,10 @@ def _opener(url: str) -> Opener:
         found: Opener | None = store_opener(scheme)
     except UnusableKind as error:
         raise StoreFault(f"the store {url} can't be used: {error}") from error
-    if found is None and scheme == "postgresql":
-        raise BadStoreUrl(f"the store {url} is not available in this version: use sqlite:///PATH")
     if found is None:
-        raise BadStoreUrl(f"the store {url} is not understood: use sqlite:///PATH or memory:")
+        raise BadStoreUrl(
+            f"the store {url} is not understood: use sqlite:///PATH, postgresql://HOST/DATABASE or memory:"
+        )
     return found
 
 
@@ -110,7 +99,22 @@ def _looked_into(path: Path, make: bool) -> sqlite3.Connection:
     return connect(path)
 
 
-_OPENERS: Mapping[str, Opener] = {"memory": _in_memory, "sqlite": _in_sqlite}
+@asynccontextmanager
+async def _in_postgres(url: str, key: LogKey | None, *, make: bool, clock: Clock | None = None) -> AsyncIterator[Store]:
+    try:
+        # a library that stores in files do without
+        from engine.store.postgres.opening import open_store as open_postgres
+    except ImportError as error:
+        raise StoreFault(
+            f"the store {url.partition('@')[2]} can't be used: {unusable('postgres', 'the store', error)}"
+        ) from None
+    async with open_postgres(url, key, make=make, clock=clock) as store:
+        yield store
+
+
+_OPENERS: Mapping[str, Opener] = {
+    "memory": _in_memory, "sqlite": _in_sqlite, "postgresql": _in_postgres, "postgres": _in_postgres,
+}  # fmt: skip
 
 
 def file_of(url: str) -> Path | None:

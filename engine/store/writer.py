@@ -3,29 +3,62 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import outcome
 import trio
 
-from engine.store.sqlite_connection import SqliteConnection
-
 T = TypeVar("T")
-StoreTask = Callable[[SqliteConnection], Any]
+StoreTask = Callable[[Any], Any]
 
 MAX_BATCH = 1000
+# a batch of which nobody knows whether it was done is tried so often again
+MOST_TRIES = 10
+
+
+class Transactions(Protocol):
+    """The transactions of one connection, of which one is open at a time; all of it belongs into one thread."""
+
+    @property
+    def connection(self) -> Any:
+        """What jobs write with."""
+        ...
+
+    def begin(self, names: Collection[str]) -> None:
+        """Begin, and hold names until the end; raises what keeps it from being durable."""
+        ...
+
+    def commit(self) -> None:
+        """Make durable what was written."""
+        ...
+
+    def roll_back(self) -> None:
+        """Undo what was written, if anything is open; it raises nothing."""
+        ...
+
+    def again(self, error: Exception) -> bool:
+        """Whether the same is to be tried again, since nobody knows if it was done, or somebody else was in the way.
+
+        It may take as long as the database is waited for.
+        """
+        ...
+
+    def told(self, error: Exception) -> Exception:
+        """What whoever wants a write is told in the place of an error."""
+        ...
 
 
 class _Ticket:
     """A job on its way, and what came of it."""
 
-    __slots__ = ("done", "job", "result")
+    __slots__ = ("done", "job", "names", "result")
 
-    def __init__(self, job: StoreTask) -> None:
+    def __init__(self, job: StoreTask, names: Collection[str]) -> None:
         self.job = job
+        self.names = names
         self.done = trio.Event()
         self.result: outcome.Outcome[Any] | None = None
 
@@ -37,19 +70,17 @@ class CommitWriter:
     undone and its jobs are run again, each in a transaction of its own: none fails for another's sake.
     """
 
-    def __init__(self, connection: SqliteConnection, check: Callable[[], None] = lambda: None) -> None:
-        """Before each transaction `check` may raise what keeps it from being durable."""
-        self._connection = connection
-        self._check = check
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
         self._waiting: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._loop = trio.lowlevel.current_trio_token()
         self._closed = False
 
-    async def do(self, job: Callable[[SqliteConnection], T]) -> T:
+    async def do(self, job: Callable[[Any], T], names: Collection[str] = ()) -> T:
         """Run a job and return when its transaction is durable; raises what the job or the commit raises."""
         if self._closed:
             raise trio.ClosedResourceError("the store is closed")
-        ticket = _Ticket(job)
+        ticket = _Ticket(job, names)
         self._waiting.put(ticket)
         await ticket.done.wait()
         assert ticket.result is not None
@@ -83,32 +114,36 @@ class CommitWriter:
                     last = True
                 else:
                     batch.append(ticket)
-            self._commit(batch)
+            if batch:
+                self._commit(batch)
             self._loop.run_sync_soon(_tell, batch)
             if last:
                 return
 
     def _commit(self, batch: list[_Ticket]) -> None:
-        if self._tried(batch) and len(batch) > 1:
+        error = self._tried(batch)
+        for _ in range(MOST_TRIES):
+            if error is None or not self._transactions.again(error):
+                break
+            error = self._tried(batch)
+        if error is not None and len(batch) > 1:
             for ticket in batch:
                 self._tried([ticket])
 
-    def _tried(self, batch: list[_Ticket]) -> bool:
-        """Run a batch; whether it was undone, the error then being every job's."""
-        connection = self._connection
+    def _tried(self, batch: list[_Ticket]) -> Exception | None:
+        """Run a batch; the error where it was undone, or where nobody knows, which then is every job's."""
+        transactions = self._transactions
         try:
-            self._check()
-            connection.execute("BEGIN IMMEDIATE")
+            transactions.begin([name for ticket in batch for name in ticket.names])
             for ticket in batch:
-                ticket.result = outcome.Value(ticket.job(connection))
-            connection.execute("COMMIT")
+                ticket.result = outcome.Value(ticket.job(transactions.connection))
+            transactions.commit()
         except Exception as error:
+            transactions.roll_back()
             for ticket in batch:
-                ticket.result = outcome.Error(error)
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            return True
-        return False
+                ticket.result = outcome.Error(transactions.told(error))
+            return error
+        return None
 
 
 def _tell(batch: list[_Ticket]) -> None:

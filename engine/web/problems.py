@@ -14,7 +14,7 @@ from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.runtime.errors import BundleUnavailable, EngineClosed, NotAllowed
 from engine.store.backup import StoreStopped
-from engine.store.urls import StoreFault
+from engine.store.faults import StoreFault
 from engine.web.openid import ProviderUnavailable
 
 TYPE = "application/problem+json"

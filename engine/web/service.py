@@ -29,7 +29,7 @@ from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.runtime.host_secrets import HostSecrets
 from engine.spec.bundle import Bundle
-from engine.store.urls import StoreFault
+from engine.store.faults import StoreFault
 from engine.store.wake import WakeListener
 from engine.telemetry.follower import LogFollower
 from engine.web.attempts import LoginAttempts

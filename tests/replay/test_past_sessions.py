@@ -17,9 +17,10 @@ from engine.ports.records import Appended
 from engine.ports.store import OpenPast, PastSessions, Store
 from engine.session.state.event import Event
 from engine.spec.bundle import Bundle
+from engine.store.faults import NoStore
 from engine.store.memory import MemoryStore
 from engine.store.readonly import open_past
-from engine.store.urls import NoStore, open_url
+from engine.store.urls import open_url
 from engine.whatif.session import PastSession, whatif
 from engine.whatif.store import listed, past_logs, whatif_all
 from tests.replay.test_whatif import ALLOW, ASK, held, made

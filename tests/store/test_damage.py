@@ -21,11 +21,11 @@ from engine.runtime.worker import Worker
 from engine.session.state.evolve import fold
 from engine.session.state.state import Status
 from engine.store import chain
+from engine.store.faults import StoreFault
 from engine.store.file import connect
 from engine.store.log_key import LogKey
 from engine.store.readonly import open_past
 from engine.store.sqlite import open_store
-from engine.store.urls import StoreFault
 from engine.testing.log_events import started, woken
 from tests.cli.shell import ROOT, Done, Shell, copy_of_root, environment
 from tests.runtime.acting import Acting

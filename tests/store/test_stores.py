@@ -18,32 +18,38 @@ from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
 from engine.store import chain
+from engine.store.faults import BadStoreUrl
 from engine.store.file import connect
 from engine.store.memory import MemoryStore
 from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.sqlite import open_store
-from engine.store.urls import BadStoreUrl, open_url
+from engine.store.urls import open_url
 from engine.testing.log_events import START, call_started, started, woken
 from engine.testing.queue_contract import QUEUE
 from engine.testing.set_clock import SetClock
 from engine.testing.store_contract import CONTRACT
+from tests.postgres import HAS_POSTGRES, server
+
+needs_postgres = pytest.mark.skipif(not HAS_POSTGRES, reason="there is no PostgreSQL server here")
+KINDS = ["memory", "sqlite", pytest.param("postgres", marks=needs_postgres)]
 
 
 @asynccontextmanager
 async def opened(kind: str, at: Path) -> AsyncIterator[Store]:
-    url = "memory:" if kind == "memory" else f"sqlite:///{at}/deep/engine.db"
+    urls = {"memory": "memory:", "sqlite": f"sqlite:///{at}/deep/engine.db"}
+    url = server().url() if kind == "postgres" else urls[kind]
     async with open_url(url, clock=SetClock()) as store:
         yield store
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("check", [*CONTRACT, *QUEUE])
 async def test_a_store_fulfils_the_contract(kind: str, check: str, tmp_path: Path) -> None:
     async with opened(kind, tmp_path) as store:
         await {**CONTRACT, **QUEUE}[check](store)
 
 
-@pytest.mark.parametrize("url", ["postgresql://x/y", "sqlite:///", "mysql://x", ""])
+@pytest.mark.parametrize("url", ["postgresql://x", "postgresql://x/y?schema=No", "sqlite:///", "mysql://x", ""])
 async def test_a_store_that_is_not_to_be_had_is_told(url: str) -> None:
     with pytest.raises(BadStoreUrl):
         async with open_url(url):

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from engine.store.file import connect
-from engine.store.sqlite import open_store
+from engine.store.sqlite import SqliteTransactions, open_store
 from engine.store.writer import CommitWriter
 
 
@@ -30,7 +30,7 @@ async def test_a_job_that_raises_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "e.db").touch()
     connection = connect(tmp_path / "e.db")
     connection.execute("CREATE TABLE notes (n INTEGER)")
-    writer = CommitWriter(connection)
+    writer = CommitWriter(SqliteTransactions(connection))
     came: dict[int, Any] = {}
 
     async def one(n: int) -> None:
@@ -61,7 +61,7 @@ async def test_a_job_that_raises_fails_alone(tmp_path: Path) -> None:
 async def test_a_closed_writer_takes_nothing_and_ends_what_it_was_given(tmp_path: Path) -> None:
     (tmp_path / "e.db").touch()
     connection = connect(tmp_path / "e.db")
-    writer = CommitWriter(connection)
+    writer = CommitWriter(SqliteTransactions(connection))
     async with writer.working():
         assert await writer.do(lambda c: 1) == 1
     with pytest.raises(trio.ClosedResourceError):

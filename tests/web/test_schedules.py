@@ -21,8 +21,8 @@ from engine.config.load import load_settings
 from engine.ports.access import Creation
 from engine.ports.store import Store
 from engine.runtime.host_secrets import HostSecrets
+from engine.store.faults import StoreFault
 from engine.store.memory import MemoryStore
-from engine.store.urls import StoreFault
 from engine.trio_clock import TrioClock
 from engine.web.open_service import open_service as opened_service
 from engine.web.schedule import Misfire, Overlap, Schedule

@@ -27,7 +27,7 @@ from engine.diagnostic.visible import fenced, markdown
 from engine.language.value import exact, jsonable, pretty
 from engine.session.exit_code import FAILED, OK
 from engine.spec.bundle import Bundle
-from engine.store.urls import NoStore
+from engine.store.faults import NoStore
 from engine.whatif.acceptance import Acceptance
 from engine.whatif.promotion import FAILS, HOLDS, OPEN, SKIPPED, Part, Promotion, code, table, witness_lines
 

@@ -29,9 +29,10 @@ from engine.session.state.event import Event
 from engine.session.state.evolve import BrokenHistory
 from engine.store.backup import StoreStopped
 from engine.store.chain import SegmentTooLarge
+from engine.store.faults import BadStoreUrl, StoreFault
 from engine.store.log_key import BadLogKey, taken_from
 from engine.store.migrations import NewerStore
-from engine.store.urls import BadStoreUrl, StoreFault, new_file, open_url
+from engine.store.urls import new_file, open_url
 from engine.tool.databases import MissingRoot
 
 TYPE_CHECKING = False

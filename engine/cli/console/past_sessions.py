@@ -74,9 +74,9 @@ def log_key() -> LogKey | None:
 @contextmanager
 def reading(store_url: str) -> Iterator[OpenPast]:
     """What opens the past sessions of a store; what is wrong with it ends the command in a line."""
+    from engine.store.faults import BadStoreUrl, StoreFault
     from engine.store.migrations import NewerStore
     from engine.store.readonly import open_past
-    from engine.store.urls import BadStoreUrl, StoreFault
 
     try:
         yield partial(open_past, store_url, log_key())

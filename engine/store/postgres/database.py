@@ -1,0 +1,143 @@
+"""A PostgreSQL database: one connection that writes for all of a process, and a few that read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import psycopg
+import trio
+
+from engine.store.database import SqlConnection
+from engine.store.faults import StoreFault
+from engine.store.postgres.address import PostgresAddress
+from engine.store.postgres.clock import ServerClock
+from engine.store.postgres.connection import PostgresConnection
+from engine.store.writer import CommitWriter
+
+T = TypeVar("T")
+
+# connections that read at once, and how long a server that went away is waited for, in seconds
+READERS, PATIENCE = 4, 20.0
+_PAUSES = (0.05, 0.1, 0.2, 0.5)
+
+
+class PostgresTransactions:
+    """See `writer.Transactions`.  A name that a job holds is a lock of the server's until its transaction is over.
+
+    Locks are taken before anything else, and in one order: no two processes wait for each other.
+    """
+
+    def __init__(self, address: PostgresAddress, clock: ServerClock) -> None:
+        self._address = address
+        self._clock = clock
+        self.connection = PostgresConnection(address.connect("engine writer"))
+
+    def begin(self, names: Collection[str]) -> None:
+        """See `writer.Transactions`."""
+        locks = sorted({self._address.lock(name) for name in names})
+        asked = "".join(f"pg_advisory_xact_lock({lock}), " for lock in locks)
+        # in one message to the server and back
+        raw = self.connection.raw
+        cursor = raw.execute(f"BEGIN; SELECT {asked}clock_timestamp()".encode())
+        cursor.nextset()
+        row = cursor.fetchone()
+        assert row is not None
+        self._clock.learn(row[-1])
+
+    def commit(self) -> None:
+        """See `writer.Transactions`."""
+        self.connection.raw.execute(b"COMMIT")
+
+    def roll_back(self) -> None:
+        """See `writer.Transactions`."""
+        with suppress(psycopg.Error):
+            self.connection.raw.execute(b"ROLLBACK")
+
+    def again(self, error: Exception) -> bool:
+        """See `writer.Transactions`: where the server is away it is waited for."""
+        if isinstance(error, psycopg.errors.DeadlockDetected):
+            return True
+        if not self.connection.raw.closed and not isinstance(error, psycopg.errors.AdminShutdown):
+            return False
+        until = time.monotonic() + PATIENCE
+        for pause in (*_PAUSES, *[1.0] * int(PATIENCE)):
+            with suppress(psycopg.Error):
+                self.connection.raw.close()
+                self.connection = PostgresConnection(self._address.connect("engine writer"))
+                return True
+            if time.monotonic() + pause > until:
+                break
+            time.sleep(pause)
+        return False
+
+    def told(self, error: Exception) -> Exception:
+        """See `writer.Transactions`."""
+        return away(error, self._address) if isinstance(error, psycopg.Error) else error
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.connection.raw.close()
+
+
+def away(error: psycopg.Error, address: PostgresAddress) -> Exception:
+    """What is said of a server that can't be asked; of what else went wrong the error itself."""
+    if isinstance(error, psycopg.OperationalError):
+        return StoreFault(f"the store {address.shown} can't be reached: {str(error).strip() or type(error).__name__}")
+    return error
+
+
+class PostgresDatabase:
+    """See `store.SqlDatabase`."""
+
+    def __init__(self, address: PostgresAddress, writer: CommitWriter) -> None:
+        self._address = address
+        self._writer = writer
+        self._free: list[psycopg.Connection[Any]] = []
+        self._readers = trio.CapacityLimiter(READERS)
+
+    async def read(self, job: Callable[[SqlConnection], T]) -> T:
+        """See `store.SqlDatabase`."""
+        return await trio.to_thread.run_sync(self._asked, job, limiter=self._readers)
+
+    def _asked(self, job: Callable[[SqlConnection], T]) -> T:
+        raw = self._free.pop() if self._free else None
+        try:
+            if raw is not None:
+                with suppress(psycopg.OperationalError):
+                    # one that has waited may be a connection to a server that went away
+                    return self._in_one_moment(raw, job)
+            raw = self._address.connect("engine reader")
+            return self._in_one_moment(raw, job)
+        except psycopg.OperationalError as error:
+            raise away(error, self._address) from error
+        finally:
+            if raw is not None and not raw.closed:
+                self._free.append(raw)
+
+    @staticmethod
+    def _in_one_moment(raw: psycopg.Connection[Any], job: Callable[[SqlConnection], T]) -> T:
+        raw.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            return job(PostgresConnection(raw))
+        finally:
+            with suppress(psycopg.Error):
+                raw.execute(b"ROLLBACK")
+
+    async def write(self, job: Callable[[SqlConnection], T], *names: str) -> T:
+        """See `store.SqlDatabase`."""
+        return await self._writer.do(job, names)
+
+    async def overwritten(self) -> None:
+        """See `store.SqlDatabase`: the server's own vacuum does it, and its write-ahead log goes with time."""
+
+    async def problems(self) -> list[str]:
+        """See `store.SqlDatabase`."""
+        return await self.read(lambda connection: [])
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for raw in self._free:
+            raw.close()
