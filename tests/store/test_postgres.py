@@ -73,7 +73,9 @@ async def test_two_processes_that_want_one_key_or_the_same_room_of_a_meter_do_no
             async def claim(store: Any, name: str, round_: int, came: list[Any]) -> None:
                 await store.append(name, 0, [started(name)])
                 # all of it but what the meter has room for once
-                more = {"reserved": [{"meter": "usd", "key": f"m{round_}", "amount": 60, "limit": 100, "since": None}]}
+                more: dict[str, Any] = {
+                    "reserved": [{"meter": "usd", "key": f"m{round_}", "amount": 60, "limit": 100, "since": None}]
+                }
                 came.append(await store.append(name, 1, [call_started(name, 2, f"k{round_}", **more)]))
 
             async with trio.open_nursery() as nursery:
