@@ -52,6 +52,8 @@ async def open_store(
 class SqliteTransactions:
     """See `writer.Transactions`: nobody else writes to the file while one is open, whatever it names."""
 
+    most = 1000
+
     def __init__(self, connection: SqliteConnection, check: Callable[[], None] = lambda: None) -> None:
         """Before each transaction `check` may raise what keeps it from being durable."""
         self.connection = connection

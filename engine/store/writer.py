@@ -14,7 +14,6 @@ import trio
 T = TypeVar("T")
 StoreTask = Callable[[Any], Any]
 
-MAX_BATCH = 1000
 # a batch of which nobody knows whether it was done is tried so often again
 MOST_TRIES = 10
 
@@ -25,6 +24,11 @@ class Transactions(Protocol):
     @property
     def connection(self) -> Any:
         """What jobs write with."""
+        ...
+
+    @property
+    def most(self) -> int:
+        """How many jobs one transaction is made of at the most."""
         ...
 
     def begin(self, names: Collection[str]) -> None:
@@ -105,7 +109,7 @@ class CommitWriter:
             first = self._waiting.get()
             batch = [] if first is None else [first]
             last = first is None
-            while not last and len(batch) < MAX_BATCH:
+            while not last and len(batch) < self._transactions.most:
                 try:
                     ticket = self._waiting.get_nowait()
                 except Empty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import psycopg
@@ -158,6 +159,31 @@ async def test_a_server_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(StoreFault, match="can't be used"):
         async with open_url(own.url("away")):
             pytest.fail("it opened")
+
+
+async def test_who_stands_still_in_a_transaction_loses_it_and_those_who_wait_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.store.postgres.database.NETWORK", 1)
+    url = server().url()
+    async with open_url(url) as one, open_url(url) as other:
+        await one.append("s", 0, [started("s")])
+        stands_still = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+
+        def stand_still(connection: Any) -> None:
+            token.run_sync_soon(stands_still.set)
+            time.sleep(3)
+
+        async def hold() -> None:
+            # it is tried again on a new connection, and ends then
+            await one._database.write(stand_still, "s")  # type: ignore[attr-defined]
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hold)
+            await stands_still.wait()
+            assert await other.append("s", 1, [woken("s", 2)]) == Appended()
+            nursery.cancel_scope.cancel()
 
 
 async def test_who_only_looks_makes_no_store() -> None:

@@ -36,13 +36,16 @@ class PostgresAddress:
         told = sha256(f"{self.schema}\0{name}".encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(told[:8], "big", signed=True)
 
-    def connect(self, application: str) -> psycopg.Connection[Any]:
-        """A connection on which each statement is its own transaction unless one was begun; raises psycopg.Error."""
+    def connect(self, application: str, idle: int = STATEMENT) -> psycopg.Connection[Any]:
+        """A connection on which each statement is its own transaction unless one was begun; raises psycopg.Error.
+
+        The server ends a transaction in which nothing was asked for so many seconds as `idle` says.
+        """
         bounds = f"-c statement_timeout={STATEMENT}s -c lock_timeout={LOCK}s -c timezone=UTC"
-        idle = f"-c idle_in_transaction_session_timeout={STATEMENT}s"
+        ends = f"-c idle_in_transaction_session_timeout={idle}s"
         told = {
             **self.options, **_NETWORK, "application_name": application,
-            "options": f"{self.options.get('options', '')} {bounds} {idle} -c search_path={self.schema}".strip(),
+            "options": f"{self.options.get('options', '')} {bounds} {ends} -c search_path={self.schema}".strip(),
         }  # fmt: skip
         return psycopg.connect(**told, autocommit=True)
 

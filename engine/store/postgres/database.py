@@ -12,9 +12,10 @@ import trio
 
 from engine.store.database import SqlConnection
 from engine.store.faults import StoreFault
-from engine.store.postgres.address import PostgresAddress
+from engine.store.postgres.address import NETWORK, PostgresAddress
 from engine.store.postgres.clock import ServerClock
 from engine.store.postgres.connection import PostgresConnection
+from engine.store.strays import UnidentifiedStore, store_id
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
@@ -30,10 +31,17 @@ class PostgresTransactions:
     Locks are taken before anything else, and in one order: no two processes wait for each other.
     """
 
+    # the server keeps so many thousand locks in all, and a job may hold several
+    most = 200
+
     def __init__(self, address: PostgresAddress, clock: ServerClock) -> None:
         self._address = address
         self._clock = clock
-        self.connection = PostgresConnection(address.connect("engine writer"))
+        self.connection = self._connected()
+
+    def _connected(self) -> PostgresConnection:
+        # who stands still in the middle of a transaction loses it before those who wait for its locks give up
+        return PostgresConnection(self._address.connect("engine writer", idle=NETWORK))
 
     def begin(self, names: Collection[str]) -> None:
         """See `writer.Transactions`."""
@@ -66,7 +74,7 @@ class PostgresTransactions:
         for pause in (*_PAUSES, *[1.0] * int(PATIENCE)):
             with suppress(psycopg.Error):
                 self.connection.raw.close()
-                self.connection = PostgresConnection(self._address.connect("engine writer"))
+                self.connection = self._connected()
                 return True
             if time.monotonic() + pause > until:
                 break
@@ -84,6 +92,8 @@ class PostgresTransactions:
 
 def away(error: psycopg.Error, address: PostgresAddress) -> Exception:
     """What is said of a server that can't be asked; of what else went wrong the error itself."""
+    if isinstance(error, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
+        return StoreFault(f"the store {address.shown} is busy: {str(error).strip()}")
     if isinstance(error, psycopg.OperationalError):
         return StoreFault(f"the store {address.shown} can't be reached: {str(error).strip() or type(error).__name__}")
     return error
@@ -135,7 +145,15 @@ class PostgresDatabase:
 
     async def problems(self) -> list[str]:
         """See `store.SqlDatabase`."""
-        return await self.read(lambda connection: [])
+
+        def look(connection: SqlConnection) -> list[str]:
+            try:
+                store_id(connection)
+            except UnidentifiedStore as error:
+                return [str(error)]
+            return []
+
+        return await self.read(look)
 
     def close(self) -> None:
         """Let go of the connections."""
