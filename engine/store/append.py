@@ -46,7 +46,6 @@ from engine.store.projection import (
     SettleKey,
     SettleMeters,
     Wake,
-    changes,
 )
 from engine.store.queries import place_before, seal_problems, stored_head
 from engine.store.rows import REQUEST, moment, standing_problem
@@ -66,12 +65,13 @@ class Append:
     now: datetime
     # drawn once: what is sent again is known by them
     salts: str
+    changes: Sequence[RowChange]
 
 
 def names_of(wanted: Append) -> list[str]:
     """What an append reads and must not be changed by others meanwhile: its session, the keys and meters it takes."""
     found = [wanted.session_id]
-    for change in changes(wanted.events):
+    for change in wanted.changes:
         if isinstance(change, ClaimKey):
             found.append(f"key:{change.key}")
         elif isinstance(change, Reserve):
@@ -104,7 +104,7 @@ def append(connection: SqlConnection, wanted: Append, voucher: Voucher | None) -
     stands = _stands(connection, wanted.session_id)
     if _is_there(connection, wanted, stands):
         return Appended()
-    row_changes = changes(wanted.events)
+    row_changes = wanted.changes
     refused = _overtaken(connection, wanted, stands) or _refused(connection, row_changes, voucher)
     if refused is not None:
         return refused
@@ -177,7 +177,7 @@ def _write(
     connection: SqlConnection,
     wanted: Append,
     stands: _Stands,
-    row_changes: list[RowChange],
+    row_changes: Sequence[RowChange],
     voucher: Voucher | None,
 ) -> None:
     segment = chain.seal(wanted.events, stands.head_hash, wanted.salts)
@@ -221,7 +221,7 @@ def _write(
 _ANYTHING_OPEN = "SELECT EXISTS (SELECT 1 FROM idempotency_keys) OR EXISTS (SELECT 1 FROM meter_entries)"
 
 
-def _to_project(connection: SqlConnection, row_changes: list[RowChange]) -> list[RowChange]:
+def _to_project(connection: SqlConnection, row_changes: Sequence[RowChange]) -> Sequence[RowChange]:
     """The changes in order; most calls hold neither key nor meter, and where nobody does there is nothing to settle."""
     settles = sum(isinstance(change, SettleKey | SettleMeters) for change in row_changes)
     takes = any(isinstance(change, ClaimKey | Reserve) for change in row_changes)
@@ -246,7 +246,7 @@ def _create(connection: SqlConnection, first: Event, row: tuple[Any, ...]) -> in
 
 
 def _refused(
-    connection: SqlConnection, row_changes: list[RowChange], voucher: Voucher | None
+    connection: SqlConnection, row_changes: Sequence[RowChange], voucher: Voucher | None
 ) -> HeldKey | ExpiredKey | FullMeter | None:
     """The first key that somebody else holds, or meter that would go beyond its limit."""
     added: list[Reserve] = []

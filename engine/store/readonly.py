@@ -18,7 +18,7 @@ from engine.store.migrations import MIGRATIONS, NewerStore
 from engine.store.queries import bundle_files, session_rows, whole_log
 from engine.store.sqlite_connection import SqliteConnection, connected, one_moment
 from engine.store.strays import UnidentifiedStore, store_id
-from engine.store.urls import SQLITE, no_store_at
+from engine.store.urls import POSTGRES, SQLITE, no_store_at, open_url
 
 # logs lie in segments, and heads have a place for their seals, since this version of the schema
 READABLE = 5
@@ -62,8 +62,14 @@ async def open_past(url: str, key: LogKey | None = None) -> AsyncIterator[PastSe
     Its `functools.partial` with a URL and a key is what another process is given to open the store by itself.
     Raises BadStoreUrl, StoreFault, of it NoStore where there is none, and NewerStore.
     """
+    if url.partition(":")[0] in POSTGRES:
+        async with open_url(url, key, make=False) as store:
+            yield store
+        return
     if not url.startswith(SQLITE) or len(url) == len(SQLITE):
-        raise BadStoreUrl(f"the store {url} holds no past sessions that can be read: use sqlite:///PATH")
+        raise BadStoreUrl(
+            f"the store {url} holds no past sessions that can be read: use sqlite:///PATH, or postgresql://HOST/DATABASE"
+        )
     path = Path(url[len(SQLITE) :])
     absent = no_store_at(path)
     if absent is not None:

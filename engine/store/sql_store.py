@@ -26,6 +26,7 @@ from engine.store.deliveries import SqlDeliveries
 from engine.store.deployments import SqlDeployments
 from engine.store.erase import erase
 from engine.store.log_key import HeadSeal, Voucher
+from engine.store.projection import changes
 from engine.store.queries import (
     bundle_files,
     inbox_page,
@@ -97,7 +98,18 @@ class SqlStore:
     ) -> AppendResult:
         """See `ports.Store`."""
         self._check_released()
-        wanted = Append(session_id, after, events, epoch, take, release_lease, job, self.clock.now(), new_salts(events))
+        wanted = Append(
+            session_id,
+            after,
+            events,
+            epoch,
+            take,
+            release_lease,
+            job,
+            self.clock.now(),
+            new_salts(events),
+            changes(events),
+        )
         result = await self._database.write(
             lambda connection: append(connection, wanted, self._voucher), *names_of(wanted)
         )

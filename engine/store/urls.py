@@ -22,7 +22,7 @@ from engine.store.migrations import ForeignDatabase
 from engine.store.sqlite import open_store
 from engine.store.strays import UnidentifiedStore
 
-SQLITE = "sqlite:///"
+SQLITE, POSTGRES = "sqlite:///", ("postgresql", "postgres")
 
 
 @asynccontextmanager
@@ -113,7 +113,7 @@ async def _in_postgres(url: str, key: LogKey | None, *, make: bool, clock: Clock
 
 
 _OPENERS: Mapping[str, Opener] = {
-    "memory": _in_memory, "sqlite": _in_sqlite, "postgresql": _in_postgres, "postgres": _in_postgres,
+    "memory": _in_memory, "sqlite": _in_sqlite, **dict.fromkeys(POSTGRES, _in_postgres),
 }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ async def _difference(old: Files, new: Files) -> dict[str, Any]:
 
 async def judged_since(
     files: Files,
-    store: Path,
+    store: str,
     since: datetime | None,
     tell: Callable[[int, int], None] = lambda done, of: None,
     longest: float = LONGEST,
@@ -83,7 +83,7 @@ async def judged_since(
     How many of them are done is told as it goes on; it takes so long at the most, in seconds.
     """
     began = ("--since", since.isoformat()) if since is not None else ()
-    words = ("whatif", *began, "--store", f"sqlite:///{store}", "--workers", "1", "--format", "jsonl", "--policy")
+    words = ("whatif", *began, "--store", store, "--workers", "1", "--format", "jsonl", "--policy")
 
     def progress(line: bytes) -> None:
         told = loads(line.decode())

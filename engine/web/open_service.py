@@ -36,8 +36,9 @@ async def open_service(
     schedules: Mapping[str, Schedule] | None = None,
     takes_code: bool = False,
     file: Path | None = None,
+    past: str | None = None,
 ) -> AsyncIterator[Service]:
-    """The service on a store, which has a `file` or has none.
+    """The service on a store, which has a `file` or has none, and a URL by which another process reads what is `past`.
 
     It asks providers over a client of its own; no proxy or cookie of anybody's comes in between.
     """
@@ -59,7 +60,7 @@ async def open_service(
             machines=machines,
             webhooks=webhooks,
             schedules=schedules or {},
-            file=file,
+            past=past,
             takes_code=takes_code,
             secrets=secrets,
             wakes=wakes,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -59,7 +58,7 @@ class Service:
 
     `url` is where people reach it, and `access` who may come in beside those with tokens: `people` by logging in at
     a provider, `machines` with tokens of one.  `readers` bounds what is gathered for pages at once,
-    `canary` is a bundle that a share of new sessions begins with, and `file` where the store lies, if that is one.
+    `canary` is a bundle that a share of new sessions begins with, and `past` is the store's URL for another process.
     `logged` are requests as the logs have them, `follower` counts what the logs add up to,
     `comparisons` are of bundles that judge past sessions, and `streams` counts the open ones by principal.
     `absences` and `claims` were read at a moment, and `counted_yes` is by question, person and their roles whether a
@@ -83,7 +82,7 @@ class Service:
     follower: LogFollower = field(init=False)
     comparisons: PastComparisons = field(init=False)
     canary: Canary | None = None
-    file: Path | None = None
+    past: str | None = None
     secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))

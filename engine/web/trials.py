@@ -32,10 +32,10 @@ async def shadow_report(service: Service, principal: Principal, request: Request
     # bundles are for all tenants: a token of one knows of none
     if shadow is None or principal.tenant is not None:
         raise HttpProblem(404, "no_shadow", "no bundle judges in the shadow")
-    if service.file is None:
+    if service.past is None:
         raise HttpProblem(503, "not_available", "a store in memory is not read by another process")
     bundle = await service.engine.bundle(shadow.bundle)
     async with one_at_once():
-        told = await judged_since(bundle.files, service.file, shadow.at)
+        told = await judged_since(bundle.files, service.past, shadow.at)
     names = ("bundle", "sessions", "erased", "decisions", "table")
     return answered({"since": timestamp(shadow.at)} | {name: told[name] for name in names})

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -99,14 +98,14 @@ class PastComparisons:
         """One of them, as long as it is kept."""
         return self._kept.get(id_)
 
-    async def run(self, engine: Engine, store: Path | None, closing: trio.Event) -> None:
-        """Find out what was asked of the store in a file, one after the other, until it is closing."""
+    async def run(self, engine: Engine, store: str | None, closing: trio.Event) -> None:
+        """Find out what was asked of the store with a URL, one after the other, until it is closing."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._follow, engine, store)
             await closing.wait()
             nursery.cancel_scope.cancel()
 
-    async def _follow(self, engine: Engine, store: Path | None) -> None:
+    async def _follow(self, engine: Engine, store: str | None) -> None:
         while True:
             waiting = next((one for one in self._kept.values() if one.state is ComparisonState.WAITING), None)
             if waiting is not None:
@@ -115,7 +114,7 @@ class PastComparisons:
             self._news = trio.Event()
             await self._news.wait()
 
-    async def _find_out(self, engine: Engine, store: Path | None, one: PastComparison) -> None:
+    async def _find_out(self, engine: Engine, store: str | None, one: PastComparison) -> None:
         one.state = ComparisonState.RUNNING
 
         def tell(done: int, sessions: int) -> None:

@@ -25,6 +25,13 @@ def test_a_session_is_begun_by_one_process_approved_by_another_and_ended_by_a_th
     approved = shell("review", "approve", f"{row['id']}.1", "--as", "dana", ENGINE_STORE=url)
     assert "case_opened" in approved.out, approved.err
     assert shell("sessions", "verify", ENGINE_STORE=url).out.strip().endswith("1 session is whole, 0 are not")
+    tighter = copy_of_root(tmp_path / "tighter")
+    policy = tighter / "policies/refunds.yaml"
+    policy.write_text(
+        policy.read_text("utf-8").replace("refund_threshold_usd: 250", "refund_threshold_usd: 9"), "utf-8"
+    )
+    judged = shell("whatif", "--policy", str(tighter), "--format", "json", ENGINE_STORE=url)
+    assert judged.json["sessions"] == 1, judged.err
     assert (tmp_path / "store.db").exists() is False
 
 

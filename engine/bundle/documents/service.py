@@ -69,7 +69,10 @@ class Service(DocumentModel):
 
     kind: Literal["Service"]
     bundle: Annotated[str, Field(min_length=1, description="The directory of the bundle, from this file's.")] = "."
-    store: Annotated[str | None, Field(min_length=1, description="Where sessions are kept: sqlite:///PATH.")] = None
+    store: Annotated[
+        str | None,
+        Field(min_length=1, description="Where sessions are kept: sqlite:///PATH or postgresql://USER@HOST/DATABASE."),
+    ] = None
     host: Visible = "127.0.0.1"
     port: Port = 8420
     workers: Annotated[int, Field(ge=0, le=64, description="Processes that drive sessions; 0 for none here.")] = 1

@@ -161,7 +161,7 @@ async def _serve(
         async with open_service(
             engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access,
             webhooks=settings.webhooks, schedules=settings.schedules, takes_code=settings.takes_code,
-            file=file_of(settings.store),
+            file=file_of(settings.store), past=settings.store if settings.store != "memory:" else None,
         ) as service:  # fmt: skip
             await deployments.begin(service)
             await engine.bundle(service.bundle.digest)  # the first who asks does not wait for it
@@ -172,7 +172,7 @@ async def _serve(
                 nursery.start_soon(_drain, app, server)
                 nursery.start_soon(_erase_what_is_due, service, settings)
                 nursery.start_soon(deployments.follow, service)
-                nursery.start_soon(service.comparisons.run, engine, service.file, service.draining)
+                nursery.start_soon(service.comparisons.run, engine, service.past, service.draining)
                 if settings.traces is not None:
                     exporter = TraceExporter(app.store, clock, settings.traces, HostSecrets())
                     nursery.start_soon(exporter.run, service.draining)
