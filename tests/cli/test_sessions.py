@@ -299,7 +299,7 @@ def test_sessions_are_listed_shown_counted_and_verified(shell: Shell) -> None:
         ("run", "."),
         ("run", "nowhere", "-m", "hi"),
         ("run", ".", "-m", "hi", "--set", "tenant=a", "--set", "account_id=b", "--store", "mysql://x"),
-        ("run", ".", "-m", "hi", "--set", "tenant=a", "--set", "account_id=b", "--store", "postgresql://x/y"),
+        ("run", ".", "-m", "hi", "--set", "tenant=a", "--set", "account_id=b", "--store", "postgresql://x"),
         ("sessions", "show", "ses_none"),
         ("sessions", "verify", "ses_none"),
         ("resume", "ses_none"),

@@ -10,6 +10,7 @@ import trio
 
 from engine.runtime import driver, worker
 from engine.runtime import lease_keeper as keeper
+from engine.runtime.errors import LeaseLost
 from engine.runtime.runner import Runner
 from engine.session.state.state import FINAL
 from engine.store.urls import open_url
@@ -34,7 +35,13 @@ async def drive_all(url: str, root: Path) -> None:
 
         async def drive(session_id: str) -> None:
             async with limit:
-                await one.drive(session_id)
+                while True:
+                    try:
+                        await one.drive(session_id)
+                        return
+                    except LeaseLost:
+                        # a machine that is busy for longer than so short a lease: it is taken anew
+                        continue
 
         jobs = worker.Worker(one)
         async with trio.open_nursery() as nursery:
