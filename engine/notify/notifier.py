@@ -17,7 +17,6 @@ from engine.notify.due import due_deliveries
 from engine.notify.message import moment_of
 from engine.notify.notification import Moment, Notification
 from engine.notify.sender import NotTaken, Sender
-from engine.ports.clock import Clock
 from engine.ports.deliveries import Delivery, DeliveryState
 from engine.ports.records import RequestRow
 from engine.ports.store import Store
@@ -38,9 +37,9 @@ MOST_LOOKED_AT = 10_000
 class Notifier:
     """Tells of the requests of a store."""
 
-    def __init__(self, store: Store, clock: Clock, notifications: Sequence[Notification], sender: Sender) -> None:
+    def __init__(self, store: Store, notifications: Sequence[Notification], sender: Sender) -> None:
         self._store = store
-        self._clock = clock
+        self._clock = store.clock
         self._notifications = notifications
         self._sender = sender
         self._kept: set[str] = set()

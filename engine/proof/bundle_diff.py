@@ -11,7 +11,7 @@ from typing import Any
 from engine.language.value import duration, duration_text, jsonable, one_line
 from engine.policy.flip_names import ALLOW, DENY, PROMISED, REMOVED
 from engine.policy.rule import Attention, Effect
-from engine.proof.policy_texts import policy_texts
+from engine.proof.policy_texts import dial_conditions, policy_texts
 from engine.proof.prove import Finding, standing
 from engine.spec.bundle import Agent, Bundle, Meter, ReviewerGroup
 from engine.spec.limits import BLOCK, FINISH, LIMITS, REVIEW, STOP
@@ -72,7 +72,7 @@ def bundle_differences(
 def by_kind(found: Iterable[BundleDifference]) -> dict[str, list[dict[str, Any]]]:
     """As JSON."""
     told: dict[str, list[dict[str, Any]]] = {
-        kind: [] for kind in ("limits", "guarantees", "reviewers", "meters", "tools", "words")
+        kind: [] for kind in ("limits", "guarantees", "reviewers", "meters", "tools", "words", "conditions")
     }
     for one in found:
         told[one.kind].append(one.payload())
@@ -288,15 +288,24 @@ def changed_words(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
 
 
 def changed_texts(old: Bundle, new: Bundle) -> Iterator[BundleDifference]:
-    """What policies say to people and to models, and what they read: see `policy_texts`."""
-    before, after = policy_texts(old.files), policy_texts(new.files)
+    """What policies say to people and to models, and what they read: see `policy_texts`.
+
+    What compares the numbers that they show is a kind of its own.
+    """
+    yield from _other_texts("words", policy_texts(old.files), policy_texts(new.files))
+    yield from _other_texts("conditions", dial_conditions(old.files), dial_conditions(new.files))
+
+
+def _other_texts(
+    kind: str, before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> Iterator[BundleDifference]:
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name, {}), after.get(name, {})
         for part in sorted(was.keys() | now.keys()):
             old_text, new_text = was.get(part), now.get(part)
             if old_text != new_text:
                 told = f"{_quoted(old_text)} becomes {_quoted(new_text)}"
-                yield BundleDifference("words", f"{name}.{part}", old_text, new_text, f"policy {name}: {part}: {told}")
+                yield BundleDifference(kind, f"{name}.{part}", old_text, new_text, f"policy {name}: {part}: {told}")
 
 
 def _quoted(text: str | None) -> str:

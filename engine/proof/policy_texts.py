@@ -37,22 +37,27 @@ Files = Mapping[str, bytes]
 
 def policy_texts(files: Files) -> dict[str, dict[str, str]]:
     """By policy or vocabulary what of it is no matter of proofs: each part by its place in the document."""
+    return {name: told | _words_read(told.values(), scope)[0] for name, told, scope in _told(files)}
+
+
+def dial_conditions(files: Files) -> dict[str, dict[str, str]]:
+    """By policy or vocabulary the conditions that compare a number which a text shows, each by its place.
+
+    Such a number is a dial, and compared by meaning.  That holds as long as what compares it is written as it was: how
+    else would a reader's "above 9000" be kept to what is asked above 250?
+    """
+    return {name: _words_read(told.values(), scope)[1] for name, told, scope in _told(files)}
+
+
+def _told(files: Files) -> Iterator[tuple[str, dict[str, str], list[Mapping[str, Any]]]]:
+    """Each policy and vocabulary by its name, with its own parts, and the documents whose words it can read."""
     documents = [one for one in _documents(files) if one.get("kind") in (POLICY, VOCABULARY)]
     shared = {str(one.get("name")): one for one in documents if one.get("kind") == VOCABULARY}
-    found = {}
     for document in documents:
         used = document.get("uses") if document.get("kind") == POLICY else None
         scope = [document, *(shared[str(name)] for name in used or () if str(name) in shared)]
-        told = dict(_parts(document))
         label = "" if document.get("kind") == POLICY else f"{VOCABULARY.lower()} "
-        found[f"{label}{document.get('name')}"] = told | _words_read(told.values(), scope)
-    return found
-
-
-def is_condition(place: str) -> bool:
-    """Whether a part is told only since it compares a number that a text shows."""
-    parts = place.split(".")
-    return parts[-1] in ("when", "unless") or any(part in ("let", "guarantees") for part in parts[:-1])
+        yield f"{label}{document.get('name')}", dict(_parts(document)), scope
 
 
 def dials(files: Files) -> dict[tuple[str, str], Mapping[str, Any]]:
@@ -134,17 +139,17 @@ def _leaves(place: str, value: Any, but: frozenset[str] = frozenset()) -> Iterat
         yield place, str(value)
 
 
-def _words_read(texts: Iterable[str], scope: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _words_read(texts: Iterable[str], scope: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, str]]:
     """What the words stand for that some texts read, in as many steps as it takes: of a document and those it uses.
 
-    A number that a text shows and a condition compares is a dial, which is compared there.  That holds as long as what
-    compares it is written as it was: how else would a reader's "above 9000" be kept to what is asked above 250?
+    Numbers among them that a condition compares are no part of it; the second are those conditions.
     """
     lets = {name: str(value) for one in scope for name, value in _entries(one, "let").items()}
     params = {name: value for one in scope for name, value in _entries(one, "params").items()}
     conditions = {place: text for one in scope for place, text in _conditions(one)}
     compared = {name for text in conditions.values() for name in _NAME.findall(text)}
     seen: dict[str, str] = {}
+    comparing: dict[str, str] = {}
     left = {name for text in texts for name in _NAME.findall(text)}
     while left:
         name = left.pop()
@@ -152,10 +157,10 @@ def _words_read(texts: Iterable[str], scope: Sequence[Mapping[str, Any]]) -> dic
             seen[f"let.{name}"] = lets[name]
             left |= set(_NAME.findall(lets[name]))
         if name in params and is_number(params[name]) and name in compared:
-            seen |= _reading(name, conditions)
+            comparing |= _reading(name, conditions)
         elif name in params:
             seen[f"params.{name}"] = one_line(jsonable(params[name]))
-    return seen
+    return seen, comparing
 
 
 def _reading(name: str, conditions: Mapping[str, str]) -> dict[str, str]:

@@ -71,10 +71,14 @@ class DriverContext:
     """What drivers of one process share."""
 
     store: Store
-    clock: Clock
     keeper: LeaseKeeper
     on_event: OnEvent
     overlays: Callable[[str], Awaitable[OverlayBundles]]
+
+    @property
+    def clock(self) -> Clock:
+        """The store's."""
+        return self.store.clock
 
 
 class Driver:

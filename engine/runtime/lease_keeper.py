@@ -31,16 +31,13 @@ LOOK_EVERY = 1.0
 
 
 class LeaseHolder(Protocol):
-    """A driver, as its keeper knows it."""
+    """A driver, as its keeper knows it; until `good_until` its lease is its own for certain, by Trio's clock."""
+
+    good_until: float
 
     @property
     def lease(self) -> Lease:
         """The lease that it drives under."""
-        ...
-
-    @property
-    def good_until(self) -> float:
-        """Until when the lease that it took is ours for certain, by Trio's clock."""
         ...
 
     @property
@@ -64,7 +61,6 @@ class LeaseKeeper:
         self._store = store
         self._turn = trio.Lock()
         self._drivers: dict[str, LeaseHolder] = {}
-        self._good_until: dict[str, float] = {}
         self._look_at = 0.0
         self._renew_at = 0.0
 
@@ -75,7 +71,6 @@ class LeaseKeeper:
             self._look_at = trio.current_time() + LOOK_EVERY
             self._renew_at = trio.current_time() + RENEW_EVERY
         self._drivers[session_id] = driver
-        self._good_until[session_id] = driver.good_until
         try:
             async with self._turn:
                 while True:
@@ -86,18 +81,19 @@ class LeaseKeeper:
                     self._let_go()
         finally:
             if self._drivers.get(session_id) is driver:
-                del self._drivers[session_id], self._good_until[session_id]
+                del self._drivers[session_id]
 
     def _answer_by(self) -> float:
         """How long a look may take: one that began too late, after a standstill, gets a moment all the same."""
         now = trio.current_time()
-        return max(now + LOOK_EVERY, min(now + RENEW_EVERY, min(self._good_until.values(), default=now) - GRACE))
+        good_until = min((driver.good_until for driver in self._drivers.values()), default=now)
+        return max(now + LOOK_EVERY, min(now + RENEW_EVERY, good_until - GRACE))
 
     def _let_go(self) -> None:
         """Stop those whose leases nobody has confirmed for too long: others can have them soon."""
-        for session_id, good_until in self._good_until.items():
-            if trio.current_time() >= good_until - GRACE:
-                self._drivers[session_id].lose()
+        for driver in self._drivers.values():
+            if trio.current_time() >= driver.good_until - GRACE:
+                driver.lose()
 
     async def _look(self) -> None:
         now = trio.current_time()
@@ -116,6 +112,6 @@ class LeaseKeeper:
                 driver.lose()
                 continue
             if renewed.get(session_id) == driver.lease:
-                self._good_until[session_id] = now + LEASE.total_seconds()
+                driver.good_until = now + LEASE.total_seconds()
             if seq > driver.seq:
                 driver.nudge()

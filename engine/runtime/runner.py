@@ -86,12 +86,12 @@ class Runner:
         self._on_partial = on_partial
         self.bundles = Bundles(store)
         store = self._store = self._sealed = SealedStore(store, self.secrets, self.bundles.get, people or person_keys())
-        self._clock = clock = store.clock
+        self._clock = store.clock
         self._root = root
         self._adapters = adapters
         self._planner = planner
         self._tell_event = on_event
-        self.context = DriverContext(store, clock, LeaseKeeper(store), self._on_event, self.bundles.overlays)
+        self.context = DriverContext(store, LeaseKeeper(store), self._on_event, self.bundles.overlays)
         self._hands: dict[str, EffectRunner] = {}
         self._equipped: set[tuple[str | None, ...]] = set()
         self._drivers: dict[str, Driver] = {}

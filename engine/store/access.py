@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from engine.language.value import digest, timestamp
 from engine.ports.access import (
@@ -21,8 +21,6 @@ from engine.ports.access import (
 )
 from engine.random_bytes import random_hex
 from engine.store.database import SqlConnection, SqlDatabase
-
-T = TypeVar("T")
 
 _TOKEN = (
     "id, name, secret_hash, role, person, tenant, created_at, created_by, expires_at, revoked_at, used_at, scopes,"

@@ -12,7 +12,6 @@ import httpx2
 import trio
 
 from engine.language.value import compact
-from engine.ports.clock import Clock
 from engine.ports.records import CorruptLog, UnknownSession
 from engine.ports.resources import MissingSecret, Secrets
 from engine.ports.store import Store
@@ -45,12 +44,12 @@ class TraceTarget:
 class TraceExporter:
     """Sends the trace of each session once it is over; what is not taken is sent again."""
 
-    def __init__(self, store: Store, clock: Clock, target: TraceTarget, secrets: Secrets) -> None:
+    def __init__(self, store: Store, target: TraceTarget, secrets: Secrets) -> None:
         self._store = store
         self._target = target
         self._secrets = secrets
-        self._clock = clock
-        self._since = clock.now() - BEFORE
+        self._clock = store.clock
+        self._since = store.clock.now() - BEFORE
         self._sent: set[str] = set()
         self._problem = ""
         self._bundles = Bundles(store)

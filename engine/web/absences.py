@@ -24,8 +24,6 @@ from engine.web.service import Service, no_such
 
 # how long somebody may be away, and how many absences are kept in all, and of who says them
 LONGEST, MOST, MOST_OF_ONE = timedelta(days=366), 1000, 50
-# who is away is read so often at most, for lists that are looked at often: another service may have been told
-KNOWN_FOR = timedelta(seconds=1)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -51,9 +49,8 @@ async def end(service: Service, principal: Principal, request: Request) -> Respo
 async def absences_for(service: Service, principal: Principal) -> list[Absence]:
     """The absences that are not over, and that somebody may know of."""
     now, mine = service.clock.now(), principal.tenant
-    if service.absences is None or abs(now - service.absences[0]) >= KNOWN_FOR:
-        service.absences = now, await service.store.access.absences()
-    return [one for one in service.absences[1] if one.ends > now and (mine is None or one.tenant in (None, mine))]
+    found = await service.absences.value(now, service.store.access.absences)
+    return [one for one in found if one.ends > now and (mine is None or one.tenant in (None, mine))]
 
 
 async def said(service: Service, principal: Principal, wanted: NewAbsence, request: Request) -> Absence:
@@ -79,7 +76,7 @@ async def said(service: Service, principal: Principal, wanted: NewAbsence, reque
         raise HttpProblem(409, "too_many_absences", f"{MOST_OF_ONE} absences of one, and {MOST} in all: take some back")
     absence = Absence(f"abs_{random_hex(8)}", person, begins, ends, wanted.delegate, principal.tenant, principal.id)
     await service.store.access.add_absence(absence, now)
-    service.absences = None
+    service.absences.forget()
     await service.note(request, principal, "say_absent", absence.id, "away")
     return absence
 
@@ -93,7 +90,7 @@ async def ended(service: Service, principal: Principal, absence_id: str, request
     if found.person != principal.person and not principal.may(Right.MANAGE_TOKENS):
         raise HttpProblem(403, "not_yours", "who is away takes it back themselves, or an operator does")
     await service.store.access.end_absence(absence_id)
-    service.absences = None
+    service.absences.forget()
     await service.note(request, principal, "end_absence", absence_id, "back")
 
 

@@ -65,7 +65,8 @@ async def _difference(old: Files, new: Files) -> dict[str, Any]:
     return {
         "loosens": any(one["loosens"] for one in (*told["changes"], *beside)),
         "changes_people": bool(kinds["reviewers"]) or any(one["before"] == one["after"] for one in told["changes"]),
-        "not_proved": [*files_beside(old, new), *(one["of"] for one in kinds["words"])],
+        "not_proved": [*files_beside(old, new), *(one["of"] for one in (*kinds["words"], *kinds["conditions"]))],
+        "conditions": [one["of"] for one in kinds["conditions"]],
         "changes": told["changes"],
         "beside": beside,
     }

@@ -17,8 +17,6 @@ from engine.web.responses import answered
 from engine.web.service import Service
 
 HOLDS = timedelta(minutes=10)
-# for lists that are looked at often it is read so often at most: another service may have been told
-KNOWN_FOR = timedelta(seconds=1)
 
 
 async def claim(service: Service, principal: Principal, request: Request) -> Response:
@@ -48,23 +46,22 @@ async def claimed(service: Service, principal: Principal, request_id: str, *, ta
     now = service.clock.now()
     mine = RequestClaim(request_id, principal.person or "", now + HOLDS)
     found = await service.store.access.claim_request(mine, now, take=take)
-    service.claims = None
+    service.claims.forget()
     return found
 
 
 async def released(service: Service, principal: Principal, request_id: str) -> bool:
     """Give a person's claim back; whether there was one."""
     done = await service.store.access.release_request(request_id, principal.person or "")
-    service.claims = None
+    service.claims.forget()
     return done
 
 
 async def claims_listed(service: Service) -> Mapping[str, RequestClaim]:
     """Who is at which request, for a list."""
     now = service.clock.now()
-    if service.claims is None or abs(now - service.claims[0]) >= KNOWN_FOR:
-        service.claims = now, await service.store.access.request_claims(now)
-    return {id_: claim for id_, claim in service.claims[1].items() if claim.until > now}
+    found = await service.claims.value(now, lambda: service.store.access.request_claims(now))
+    return {id_: claim for id_, claim in found.items() if claim.until > now}
 
 
 def claim_shown(found: RequestClaim | None) -> dict[str, Any]:

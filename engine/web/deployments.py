@@ -18,7 +18,7 @@ from engine.api.trials import trials_now
 from engine.diagnostic import did_you_mean
 from engine.diagnostic.visible import line as visible
 from engine.ports.deployments import FILES, Deployment, DeploymentKind
-from engine.proof.policy_texts import dials, is_condition
+from engine.proof.policy_texts import dials
 from engine.runtime.errors import BundleUnavailable
 from engine.spec.bundle import Bundle
 from engine.web.bodies import NewDeployment, body_of, number_of
@@ -201,13 +201,13 @@ async def _meant(
         # of the two verdicts the stricter holds, and nothing of it acts; but what it says reaches customers and models
         files, same = {*before.files, *bundle.files}, dials(before.files) == dials(bundle.files)
         # as long as the numbers that texts show are the same, so is what they say of another condition
-        said = [one for one in report["not_proved"] if one not in files and not (same and is_condition(one))]
+        said = [one for one in report["not_proved"] if one not in files and not (same and one in report["conditions"])]
         return DeploymentKind.URGE, {**report, "loosens": False, "not_proved": said}
     return DeploymentKind.ACTIVATE, report
 
 
 _NOTHING: Mapping[str, Any] = {
-    "loosens": False, "changes_people": False, "not_proved": [], "changes": [], "beside": [],
+    "loosens": False, "changes_people": False, "not_proved": [], "conditions": [], "changes": [], "beside": [],
 }  # fmt: skip
 
 

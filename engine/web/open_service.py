@@ -11,7 +11,6 @@ import trio
 
 from engine.access.grants import Access
 from engine.api.engine import Engine
-from engine.ports.clock import Clock
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.spec.bundle import Bundle
@@ -27,7 +26,6 @@ async def open_service(
     engine: Engine,
     store: Store,
     bundle: Bundle,
-    clock: Clock,
     secrets: Secrets,
     *,
     url: str,
@@ -45,14 +43,13 @@ async def open_service(
     client = httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False)
     async with client as http, listening(file) as wakes:
         people, machines = (
-            OpenIdProvider(one, http, clock, secrets) if one is not None else None
+            OpenIdProvider(one, http, store.clock, secrets) if one is not None else None
             for one in (access.people, access.machines)
         )
         yield Service(
             engine,
             store,
             bundle,
-            clock,
             trio.Event(),
             url=url,
             access=access,

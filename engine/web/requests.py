@@ -13,6 +13,7 @@ from engine.api.answers import Answer, Approve, Deny, Reply, Settle
 from engine.api.shapes import answer_shown, comments_shown, delayed_yes_shown, request_shown
 from engine.ports.records import RequestRow
 from engine.runtime.errors import BundleUnavailable, NotAllowed
+from engine.session.state.inputs import TOKEN_REVOKED
 from engine.session.state.state import State
 from engine.web.absences import absences_for, away_from, shown
 from engine.web.bodies import NewAnswer, body_of, number_of
@@ -104,7 +105,7 @@ async def answer_by(service: Service, principal: Principal, row: RequestRow, rep
     except HttpProblem:
         # whoever revoked their token meanwhile did not see this yes; one that counts is one of before
         with suppress(NotAllowed):
-            await service.engine.take_back(row.id, principal.person or "", why="token_revoked")
+            await service.engine.take_back(row.id, principal.person or "", why=TOKEN_REVOKED)
         raise
 
 

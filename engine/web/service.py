@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import trio
@@ -35,6 +34,7 @@ from engine.web.attempts import LoginAttempts
 from engine.web.canary import Canary
 from engine.web.openid import BadIdentity, OpenIdProvider, ProviderUnavailable, is_signed_token
 from engine.web.problems import HttpProblem
+from engine.web.recently_read import RecentlyRead
 from engine.web.schedule import Schedule
 from engine.web.webhook import Webhook
 from engine.web.whatif import PastComparisons
@@ -61,14 +61,13 @@ class Service:
     `canary` is a bundle that a share of new sessions begins with, and `past` is the store's URL for another process.
     `logged` are requests as the logs have them, `follower` counts what the logs add up to,
     `comparisons` are of bundles that judge past sessions, and `streams` counts the open ones by principal.
-    `absences` and `claims` were read at a moment, and `counted_yes` is by question, person and their roles whether a
+    `absences` and `claims` were read a moment ago, and `counted_yes` is by question, person and their roles whether a
     yes would count while its log is so long.
     """
 
     engine: Engine
     store: Store
     bundle: Bundle
-    clock: Clock
     draining: trio.Event
     url: str = ""
     access: Access = field(default_factory=Access)
@@ -89,8 +88,8 @@ class Service:
     wakes: WakeListener = field(default_factory=lambda: WakeListener(None))
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
-    absences: tuple[datetime, Sequence[Absence]] | None = None
-    claims: tuple[datetime, Mapping[str, RequestClaim]] | None = None
+    absences: RecentlyRead[Sequence[Absence]] = field(default_factory=RecentlyRead)
+    claims: RecentlyRead[Mapping[str, RequestClaim]] = field(default_factory=RecentlyRead)
     counted_yes: OrderedDict[tuple[str, str, frozenset[str]], tuple[int, bool]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
@@ -98,6 +97,11 @@ class Service:
         self.logged = LoggedRequests(self.store)
         self.follower = LogFollower(self.store)
         self.comparisons = PastComparisons(self.clock)
+
+    @property
+    def clock(self) -> Clock:
+        """The store's."""
+        return self.store.clock
 
     def bundle_for(self, attributes: Mapping[str, Any], agent: str | None) -> tuple[Bundle, str | None]:
         """What a new session begins with, and its agent: the active bundle, or the canary where its share is meant.

@@ -12,6 +12,7 @@ from engine.access.principal import Principal
 from engine.access.rights import RIGHTS, Right, Role
 from engine.access.tokens import BadToken, new_token
 from engine.ports.access import AccessToken
+from engine.session.state.inputs import TOKEN_REVOKED
 from engine.web.bodies import NewToken, body_of
 from engine.web.members import MOST_MAKERS, makers_of
 from engine.web.problems import HttpProblem
@@ -72,7 +73,7 @@ async def _take_back(service: Service, token_id: str) -> None:
     if token is None or token.person is None:
         return
     told = await service.engine.take_back_all(
-        token.person, why="token_revoked", said_until=token.revoked_at, tenant=token.tenant
+        token.person, why=TOKEN_REVOKED, said_until=token.revoked_at, tenant=token.tenant
     )
     if told.left:
         waits = "; ".join(f"{request}: {why}" for request, why in sorted(told.left.items()))

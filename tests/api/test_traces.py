@@ -20,7 +20,6 @@ from engine.store.memory import MemoryStore
 from engine.telemetry.otlp import TraceExporter, TraceTarget, body_of
 from engine.telemetry.spans import TraceSpan, spans_of, trace_id
 from engine.telemetry.told_values import told_values
-from engine.trio_clock import TrioClock
 from tests.bundle_texts import agent, bundle, tool
 from tests.cli.shell import CHARGED, copy_of_root
 from tests.model import server as s
@@ -91,7 +90,7 @@ async def test_a_collector_gets_each_session_once_and_what_it_did_not_take_again
     session = await refunded(store, tmp_path)
     async with s.serving(act) as server:
         target = TraceTarget(f"{server.url}/v1/traces", {"authorization": "Bearer ${secret:OTLP_KEY}"})
-        exporter = TraceExporter(store, TrioClock(), target, HostSecrets({"OTLP_KEY": "a-key-of-a-collector"}))
+        exporter = TraceExporter(store, target, HostSecrets({"OTLP_KEY": "a-key-of-a-collector"}))
         with pytest.raises(httpx2.HTTPStatusError):
             await exporter.export()
         assert await exporter.export() == 1
@@ -119,7 +118,7 @@ async def test_what_a_collector_refuses_keeps_nothing_else_waiting(tmp_path: Pat
         await exchange.json({}, 413 if refused else 200)
 
     async with s.serving(act) as server:
-        exporter = TraceExporter(store, TrioClock(), TraceTarget(server.url), HostSecrets({}))
+        exporter = TraceExporter(store, TraceTarget(server.url), HostSecrets({}))
         assert await exporter.export() == 3
         assert await exporter.export() == 0
     assert taken == [sessions[0], sessions[2]]
@@ -137,7 +136,7 @@ async def test_a_collector_that_never_ends_its_answer_keeps_nothing_and_nobody_w
             await exchange.stream.send_all(b"x" * 1000)
 
     async with s.serving(act) as server:
-        exporter = TraceExporter(store, TrioClock(), TraceTarget(server.url), HostSecrets({}))
+        exporter = TraceExporter(store, TraceTarget(server.url), HostSecrets({}))
         with trio.fail_after(600):
             await exporter.run(stopping)
             assert await exporter.export() in (0, 1)

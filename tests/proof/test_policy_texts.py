@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.proof.policy_texts import files_beside, policy_texts
+from engine.proof.policy_texts import dial_conditions, files_beside, policy_texts
 
 POLICY = """kind: Policy
 name: p
@@ -31,10 +31,10 @@ def test_each_part_is_told_by_its_place_with_the_words_that_it_reads() -> None:
             "let.whose": "inner",
             "let.inner": "'a'",
             "params.ask": '"please"',
-            # it compares a number that the message shows
-            "rules.r.when": "other == 'b' and params.limit > 1",
         }
     }
+    # it compares a number that the message shows
+    assert dial_conditions(files(POLICY)) == {"p": {"rules.r.when": "other == 'b' and params.limit > 1"}}
 
 
 def test_a_dial_a_condition_and_how_old_a_fact_may_be_are_compared_elsewhere() -> None:
@@ -55,10 +55,15 @@ def test_what_compares_a_number_that_a_text_shows_stays_as_it_is_written() -> No
     ):
         changed = POLICY.replace(was, now).replace("let:\n", "let:\n  big: other == 'b' and params.limit > 1\n")
         before = POLICY.replace("let:\n", "let:\n  big: other == 'b' and params.limit > 1\n")
-        assert policy_texts(files(changed)) != policy_texts(files(before)), now
+        assert dial_conditions(files(changed)) != dial_conditions(files(before)), now
     through = POLICY.replace("params.limit > 1", "big").replace("let:\n", "let:\n  big: params.limit > 1\n")
-    told = policy_texts(files(through))["p"]
+    told = dial_conditions(files(through))["p"]
     assert (told["let.big"], told["rules.r.when"]) == ("params.limit > 1", "other == 'b' and big")
+
+
+def test_a_word_that_a_text_reads_is_none_of_the_conditions_though_a_condition_reads_it_too() -> None:
+    both = POLICY.replace("let:\n", "let:\n  big: params.limit > 1\n").replace("{{ params.ask }}", "{{ big }}")
+    assert policy_texts(files(both))["p"]["let.big"] == "params.limit > 1"
 
 
 def test_what_is_quoted_in_the_condition_of_a_rule_that_asks_is_read() -> None:

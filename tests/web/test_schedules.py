@@ -45,9 +45,7 @@ async def serving(store: Store) -> AsyncIterator[WebService]:
     assert bundle is not None
     async with (
         open_engine(store) as engine,
-        opened_service(
-            engine, store, bundle, store.clock, HostSecrets(), url="http://x", access=Access(), webhooks={}
-        ) as service,
+        opened_service(engine, store, bundle, HostSecrets(), url="http://x", access=Access(), webhooks={}) as service,
     ):
         yield service
 

@@ -27,7 +27,7 @@ async def test_no_route_and_no_page_shows_what_a_schema_marks(at: Path) -> None:
         session = await one.start(bundle, message="hi", attributes={"tenant": "acme"})
         await session.call("pay", {"iban": IBAN}, after=(await session.settled()).seq)
         secrets, cookie = await people(store)
-        service = Service(one, store, bundle, TrioClock(), trio.Event())
+        service = Service(one, store, bundle, trio.Event())
         async with serving(application(service)) as served, client(served.port, secrets["eyes"]) as eyes:
             where = f"/v1/sessions/{session.id}"
             answers = [

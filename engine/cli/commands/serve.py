@@ -157,9 +157,9 @@ async def _serve(
     metrics = await _listen(*settings.metrics, of="metrics") if settings.metrics is not None else []
     async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
         check_released(file_of(settings.store))
-        clock, url = app.engine.context.clock, settings.url or _address(listeners[0])
+        url = settings.url or _address(listeners[0])
         async with open_service(
-            engine, app.store, checked, clock, HostSecrets(), url=url, access=settings.access,
+            engine, app.store, checked, HostSecrets(), url=url, access=settings.access,
             webhooks=settings.webhooks, schedules=settings.schedules, takes_code=settings.takes_code,
             file=file_of(settings.store), past=settings.store if settings.store != "memory:" else None,
         ) as service:  # fmt: skip
@@ -174,13 +174,13 @@ async def _serve(
                 nursery.start_soon(deployments.follow, service)
                 nursery.start_soon(service.comparisons.run, engine, service.past, service.draining)
                 if settings.traces is not None:
-                    exporter = TraceExporter(app.store, clock, settings.traces, HostSecrets())
+                    exporter = TraceExporter(app.store, settings.traces, HostSecrets())
                     nursery.start_soon(exporter.run, service.draining)
                 if settings.schedules:
                     nursery.start_soon(Scheduler(service, settings.schedules).run)
                 if settings.notifications:
                     sender = Sender(HostSecrets(), url)
-                    nursery.start_soon(Notifier(app.store, clock, settings.notifications, sender).run, service.draining)
+                    nursery.start_soon(Notifier(app.store, settings.notifications, sender).run, service.draining)
                 nursery.start_soon(WorkerProcesses(settings.store, environment, settings.workers).run, service.draining)
                 await _announce(app, settings, service.bundle.digest, listeners, development is not None)
                 if development is not None:

@@ -161,12 +161,13 @@ async def revoke(token: str, store_url: str) -> int:
 async def _take_back(app: App, token_id: str) -> int:
     """Take back what was said with a token that is revoked, and may have been said by who took it."""
     from engine.runtime.waiting_yes import take_back_all
+    from engine.session.state.inputs import TOKEN_REVOKED
 
     token = await app.store.access.token_by_id(token_id)
     if token is None or token.person is None:
         return OK
     told = await take_back_all(
-        app.engine, app.store, token.person, "token_revoked", said_until=token.revoked_at, tenant=token.tenant
+        app.engine, app.store, token.person, TOKEN_REVOKED, said_until=token.revoked_at, tenant=token.tenant
     )
     for one in told.requests:
         say(f"a yes of {token.person} to {one} did not count yet, and is taken back")

@@ -13,12 +13,9 @@ from engine.session.decide.answers import edit, is_denied, record_answer
 from engine.session.decide.draft import Draft
 from engine.session.decide.people import is_member, refused_requester
 from engine.session.state.event import EventKind
-from engine.session.state.inputs import InputRefused, RequestAnswered, YesTakenBack
+from engine.session.state.inputs import TOKEN_REVOKED, InputRefused, RequestAnswered, YesTakenBack
 from engine.session.state.state import Phase, Request
 from engine.session.state.yeses import yes_ids
-
-# why a yes is taken back that counts already, as far as it goes: whoever said it may have been somebody else
-TOKEN_REVOKED = "token_revoked"
 
 
 def take_back(draft: Draft, reply: YesTakenBack) -> InputRefused | None:

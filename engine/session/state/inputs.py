@@ -252,6 +252,10 @@ class RequestCommented:
     at: datetime
 
 
+# why a yes is taken back by nobody who said it: whoever did may have been somebody else
+TOKEN_REVOKED = "token_revoked"
+
+
 @dataclass(frozen=True, slots=True)
 class YesTakenBack:
     """Who said a yes that does not count yet takes it back; the question is open again.

@@ -113,19 +113,28 @@ class PostgresDatabase:
         return await trio.to_thread.run_sync(self._asked, job, limiter=self._readers)
 
     def _asked(self, job: Callable[[SqlConnection], T]) -> T:
-        raw = self._free.pop() if self._free else None
         try:
-            if raw is not None:
-                with suppress(psycopg.OperationalError):
-                    # one that has waited may be a connection to a server that went away
+            # one that has waited may be a connection to a server that went away since
+            while self._free:
+                raw = self._free.pop()
+                try:
                     return self._in_one_moment(raw, job)
+                except psycopg.OperationalError:
+                    if not raw.closed:
+                        raise
+                finally:
+                    self._keep(raw)
             raw = self._address.connect("engine reader")
-            return self._in_one_moment(raw, job)
+            try:
+                return self._in_one_moment(raw, job)
+            finally:
+                self._keep(raw)
         except psycopg.OperationalError as error:
             raise away(error, self._address) from error
-        finally:
-            if raw is not None and not raw.closed:
-                self._free.append(raw)
+
+    def _keep(self, raw: psycopg.Connection[Any]) -> None:
+        if not raw.closed:
+            self._free.append(raw)
 
     @staticmethod
     def _in_one_moment(raw: psycopg.Connection[Any], job: Callable[[SqlConnection], T]) -> T:
