@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from tests.cli.shell import Shell, copy_of_root
+from tests.waiting import until
 from tests.web.service import Service, open_service
 from tests.web.test_pages import fields_of, held, reviewer
 
@@ -159,9 +160,13 @@ def test_a_token_that_is_revoked_takes_back_a_yes_that_waits_for_anothers(tmp_pa
             done = service.shell("tokens", "revoke", "dana")
             assert (done.code, f"a yes of dana to {request} did not count yet" in done.out) == (0, True), done.err
             assert say(lee, f"{session}.2").status_code == 200
-            service.waits(ops, session, "awaiting_human_review")
-            open_ = [one["id"] for one in ops.get("/v1/requests").json()["items"] if one["session_id"] == session]
-            assert open_ == [f"{session}.3", f"{session}.4"], "one yes is too few, and all are asked anew"
+
+            def open_now() -> list[str]:
+                items = ops.get("/v1/requests").json()["items"]
+                return [one["id"] for one in items if one["session_id"] == session]
+
+            asked = [f"{session}.3", f"{session}.4"]
+            until(lambda: open_now() == asked, "one yes is too few, and all are asked anew")
 
 
 @pytest.mark.parametrize("page", [True, False])
