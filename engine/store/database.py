@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+W = TypeVar("W")
+R = TypeVar("R")
 
 # where a query has no limit: a database takes no other word for that which all take
 UNLIMITED = 2**62
@@ -52,11 +54,6 @@ class SqlConnection(Protocol):
         """What all its errors are."""
         ...
 
-    @property
-    def IntegrityError(self) -> type[Exception]:
-        """What it raises for a row that is there already."""
-        ...
-
     def execute(self, sql: str, values: Sequence[Any] = ..., /) -> SqlRows:
         """Run a statement."""
         ...
@@ -65,8 +62,23 @@ class SqlConnection(Protocol):
         """Run a statement once for each row of values."""
         ...
 
-    def table_of(self, error: Exception) -> str:
-        """The table of an IntegrityError."""
+    def among(self, query: str, texts: Sequence[str], behind: str = "", /) -> SqlRows:
+        """Ask a query that ends with a column for the rows in which that is one of some texts; a text may follow.
+
+        connection.among("SELECT number FROM sessions WHERE id", ids, " ORDER BY id")
+        """
+        ...
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> None:
+        """Add rows, of which each has its values in the order of the columns."""
+        ...
+
+    def update(self, table: str, columns: Sequence[str], key: str, rows: Sequence[Sequence[Any]], /) -> None:
+        """Change the columns of rows; behind the values of each stands that of the key by which it is found."""
+        ...
+
+    def tell_of(self, session_ids: Sequence[str], /) -> None:
+        """Once the transaction is durable, tell the other processes on the store that sessions have changed."""
         ...
 
     def overwrite_deleted(self) -> None:
@@ -94,5 +106,17 @@ class SqlDatabase(Protocol):
 
         Of those that name the same no two run at once, in whatever process: what a job reads of what it has named
         stays so until its transaction is over.  A job may be run again, where nobody knows whether it was done.
+        What a statement that nobody asks for rows would raise may come only with the end of the transaction.
         """
+        ...
+
+    async def write_each(self, job: Callable[[SqlConnection, Sequence[W]], Sequence[R]], wanted: W, *names: str) -> R:
+        """The same of a job that does many of a kind at once, in their order: it is given what is wanted of it by then.
+
+        It says what came of each.
+        """
+        ...
+
+    def table_of(self, error: Exception) -> str:
+        """The table of a row that a write could not add since it is there; empty where that is not what went wrong."""
         ...

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import zstandard
@@ -13,12 +14,24 @@ import zstandard
 from engine.language.value import timestamp
 from engine.ports import records as stored
 from engine.ports.clock import Clock
-from engine.ports.records import AppendResult, Claim, Head, InboxPage, JobLease, JobRow, Lease, RequestRow, SessionRow
+from engine.ports.records import (
+    AppendResult,
+    Claim,
+    DamagedRow,
+    Head,
+    InboxPage,
+    JobLease,
+    JobRow,
+    Lease,
+    RequestRow,
+    SessionRow,
+)
 from engine.ports.resources import LOG_KEY
 from engine.session.state.event import Event
 from engine.store import chain, queue
 from engine.store.access import SqlAccess
-from engine.store.append import Append, append, meter_used, names_of
+from engine.store.append import append_each, meter_used
+from engine.store.append_rows import Append, names_of
 from engine.store.backup import StoreStopped, stopped_text
 from engine.store.chain import new_salts
 from engine.store.database import SqlConnection, SqlDatabase
@@ -56,14 +69,14 @@ class SqlStore:
         voucher: Voucher | None = None,
         *,
         stopped: str | None = None,
-        on_append: Callable[[str], None] = lambda session_id: None,
     ) -> None:
-        """One that is `stopped` only tells; `on_append` is told of the session of each append."""
+        """One that is `stopped` only tells."""
         self.clock = clock
         self._database = database
         self._voucher = voucher
+        # one and the same for all: what is wanted of it at once it does at once
+        self._append_each = partial(append_each, voucher=voucher)
         self._stopped = stopped
-        self._on_append = on_append
 
     @property
     def access(self) -> SqlAccess:
@@ -110,12 +123,15 @@ class SqlStore:
             new_salts(events),
             changes(events),
         )
-        result = await self._database.write(
-            lambda connection: append(connection, wanted, self._voucher), *names_of(wanted)
-        )
-        if isinstance(result, stored.Appended):
-            self._on_append(session_id)
-        return result
+        try:
+            return await self._database.write_each(self._append_each, wanted, *names_of(wanted))
+        except Exception as error:
+            table = self._database.table_of(error)
+            if not table:
+                raise
+            # nobody but its own appends writes what belongs to a session
+            told = f"it stands already where the log would go on: {error}"
+            raise DamagedRow(session_id, table, told) from None
 
     def _check_released(self) -> None:
         if self._stopped is not None:
@@ -178,7 +194,8 @@ class SqlStore:
         """See `ports.Store`."""
         sql = "UPDATE sessions SET lease_until = ? WHERE id = ? AND epoch = ? AND owner IS NOT NULL"
         until = timestamp(self.clock.now() + duration)
-        rows = [(until, lease.session_id, lease.epoch) for lease in leases]
+        # in one order: no two processes wait for each other's rows
+        rows = sorted((until, lease.session_id, lease.epoch) for lease in leases)
         await self._database.write(lambda connection: connection.executemany(sql, rows))
 
     async def release(self, lease: Lease) -> None:

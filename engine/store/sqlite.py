@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,8 @@ from engine.store.writer import CommitWriter
 from engine.trio_clock import TrioClock
 
 T = TypeVar("T")
+W = TypeVar("W")
+R = TypeVar("R")
 
 
 @asynccontextmanager
@@ -36,14 +39,12 @@ async def open_store(
     """
     writing, reading, check = await trio.to_thread.run_sync(opened, path, make)
     try:
-        writer = CommitWriter(SqliteTransactions(writing, check))
         voucher = Voucher(store_id(reading), key) if key is not None else None
-        database = SqliteDatabase(writer, reading, check, path)
         with closing(WakeSender(path)) as sender:
+            writer = CommitWriter(SqliteTransactions(writing, check, sender.tell))
+            database = SqliteDatabase(writer, reading, check, path)
             async with writer.working():
-                yield SqlStore(
-                    database, clock or TrioClock(), voucher, stopped=stopped_at(reading), on_append=sender.tell
-                )
+                yield SqlStore(database, clock or TrioClock(), voucher, stopped=stopped_at(reading))
     finally:
         reading.close()
         writing.close()
@@ -54,19 +55,27 @@ class SqliteTransactions:
 
     most = 1000
 
-    def __init__(self, connection: SqliteConnection, check: Callable[[], None] = lambda: None) -> None:
-        """Before each transaction `check` may raise what keeps it from being durable."""
+    def __init__(
+        self,
+        connection: SqliteConnection,
+        check: Callable[[], None] = lambda: None,
+        tell: Callable[[Sequence[str]], None] = lambda session_ids: None,
+    ) -> None:
+        """Before each transaction `check` may raise what keeps it from being durable; `tell` is of what is by then."""
         self.connection = connection
         self._check = check
+        self._tell = tell
 
     def begin(self, names: Collection[str]) -> None:
         """See `writer.Transactions`."""
         self._check()
         self.connection.execute("BEGIN IMMEDIATE")
+        self.connection.changed_sessions.clear()
 
     def commit(self) -> None:
         """See `writer.Transactions`."""
         self.connection.execute("COMMIT")
+        self._tell(self.connection.changed_sessions)
 
     def roll_back(self) -> None:
         """See `writer.Transactions`."""
@@ -106,6 +115,14 @@ class SqliteDatabase:
     async def write(self, job: Callable[[SqlConnection], T], *names: str) -> T:
         """See `store.SqlDatabase`: nothing else is written meanwhile, whatever it names."""
         return await self._writer.do(job)
+
+    async def write_each(self, job: Callable[[SqlConnection, Sequence[W]], Sequence[R]], wanted: W, *names: str) -> R:
+        """See `store.SqlDatabase`."""
+        return await self._writer.do_each(job, wanted)
+
+    def table_of(self, error: Exception) -> str:
+        """See `store.SqlDatabase`."""
+        return str(error).rpartition(" ")[2].partition(".")[0] if isinstance(error, sqlite3.IntegrityError) else ""
 
     async def overwritten(self) -> None:
         """Whatever was deleted is nowhere any more when this returns."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,15 @@ class SqliteConnection(sqlite3.Connection):
 
     for_update = skip_taken = ""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """See `sqlite3.Connection`; what changed since the transaction began is told when it is over."""
+        super().__init__(*arguments, **options)
+        self.changed_sessions: list[str] = []
+
+    def tell_of(self, session_ids: Sequence[str], /) -> None:
+        """See `store.SqlConnection`."""
+        self.changed_sessions += session_ids
+
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """The same; of a schema that is damaged SQLite's own words may be no text."""
         try:
@@ -23,9 +33,23 @@ class SqliteConnection(sqlite3.Connection):
         except UnicodeDecodeError:
             raise sqlite3.DatabaseError("the database's schema is damaged") from None
 
-    def table_of(self, error: Exception) -> str:
+    def among(self, query: str, texts: Sequence[str], behind: str = "", /) -> sqlite3.Cursor:
         """See `store.SqlConnection`."""
-        return str(error).rpartition(" ")[2].partition(".")[0]
+        if len(texts) == 1:
+            return self.execute(f"{query} = ?{behind}", texts)
+        return self.execute(f"{query} IN (SELECT value FROM json_each(?)){behind}", (json.dumps(texts),))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> None:
+        """See `store.SqlConnection`."""
+        if rows:
+            places = ", ".join("?" * len(columns))
+            self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+
+    def update(self, table: str, columns: Sequence[str], key: str, rows: Sequence[Sequence[Any]], /) -> None:
+        """See `store.SqlConnection`."""
+        if rows:
+            changed = ", ".join(f"{column} = ?" for column in columns)
+            self.executemany(f"UPDATE {table} SET {changed} WHERE {key} = ?", rows)
 
     def overwrite_deleted(self) -> None:
         """See `store.SqlConnection`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 import trio
@@ -21,6 +21,7 @@ from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase
 from engine.store.sqlite import open_store
 from engine.store.strays import UnidentifiedStore
+from engine.store.wake import WakeListener, listening
 
 SQLITE, POSTGRES = "sqlite:///", ("postgresql", "postgres")
 
@@ -115,6 +116,18 @@ async def _in_postgres(url: str, key: LogKey | None, *, make: bool, clock: Clock
 _OPENERS: Mapping[str, Opener] = {
     "memory": _in_memory, "sqlite": _in_sqlite, **dict.fromkeys(POSTGRES, _in_postgres),
 }  # fmt: skip
+
+
+def listening_at(url: str) -> AbstractAsyncContextManager[WakeListener]:
+    """A listener for what other processes change in a store; nobody tells one of a store of another kind."""
+    file = file_of(url)
+    if file is not None:
+        return listening(file)
+    if url.partition(":")[0] in POSTGRES:
+        from engine.store.postgres.notifications import listening as listening_to_server
+
+        return listening_to_server(url)
+    return nullcontext(WakeListener())
 
 
 def file_of(url: str) -> Path | None:

@@ -1,7 +1,9 @@
-"""Wake-ups between the processes on one SQLite file: who appends says of which session, and who waits looks at once.
+"""Wake-ups between the processes on one store: who appends says of which session, and who waits looks at once.
 
-Each process that waits has a datagram socket of its own in a folder beside the file, which nobody else may open.  A
-wake-up says nothing but a session's id, and may be lost: whoever waits looks from time to time all the same.
+A wake-up says nothing but a session's id, and may be lost: whoever waits looks from time to time all the same.
+
+On a SQLite file each process that waits has a datagram socket of its own in a folder beside it, which nobody else may
+open.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -41,20 +43,24 @@ class WakeSender:
         self._listed: list[str] = []
         self._listed_at = float("-inf")
 
-    def tell(self, session_id: str) -> None:
-        """Wake whoever waits for a session, in all other processes."""
+    def tell(self, session_ids: Iterable[str]) -> None:
+        """Wake whoever waits for sessions, in all other processes."""
         for path in self._others():
-            if self._socket is None:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-                self._socket.setblocking(False)
             try:
-                self._socket.sendto(session_id.encode()[:LARGEST], path)
+                for session_id in session_ids:
+                    self._opened().sendto(session_id.encode()[:LARGEST], path)
             except OSError as error:
                 if error.errno in _GONE:
                     # its process died
                     with contextlib.suppress(OSError):
                         os.unlink(path)
                     self._listed_at = float("-inf")
+
+    def _opened(self) -> socket.socket:
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._socket.setblocking(False)
+        return self._socket
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -93,19 +99,19 @@ class SessionWatch:
 
 
 class WakeListener:
-    """Waits for sessions to change in other processes; without a socket it only lets time pass."""
+    """Waits for sessions to change in other processes; where nobody tells it of them it only lets time pass."""
 
-    def __init__(self, inbox: trio.socket.SocketType | None) -> None:
-        self._inbox = inbox
+    def __init__(self, *, is_told: bool = False) -> None:
+        self._look_every = LOOK_SELDOM if is_told else LOOK_OFTEN
         self._watches: dict[str, list[SessionWatch]] = {}
         self._any = trio.Event()
 
-    async def run(self) -> None:
-        """Take wake-ups, until cancelled."""
-        while self._inbox is not None:
-            self.wake((await self._inbox.recv(LARGEST)).decode("utf-8", "replace"))
-            self._any.set()
-            self._any = trio.Event()
+    def tell(self, session_ids: Iterable[str] | None) -> None:
+        """Sessions have changed in another process; None where nobody knows which."""
+        for session_id in session_ids if session_ids is not None else list(self._watches):
+            self.wake(session_id)
+        self._any.set()
+        self._any = trio.Event()
 
     def wake(self, session_id: str) -> None:
         """Wake whoever watches a session; a process that has changed it itself says so here."""
@@ -115,8 +121,7 @@ class WakeListener:
     @contextmanager
     def watching(self, session_id: str, look_every: float | None = None) -> Iterator[SessionWatch]:
         """A watch of a session, for as long as somebody waits for it; how often it looks may be said, in seconds."""
-        usual = LOOK_SELDOM if self._inbox is not None else LOOK_OFTEN
-        watch = SessionWatch(look_every if look_every is not None else usual)
+        watch = SessionWatch(look_every if look_every is not None else self._look_every)
         watches = self._watches.setdefault(session_id, [])
         watches.append(watch)
         try:
@@ -127,25 +132,30 @@ class WakeListener:
                 del self._watches[session_id]
 
     async def wait_any(self) -> None:
-        """Until any session changes; for ever without a socket."""
+        """Until any session changes; for ever where nobody tells."""
         await self._any.wait()
 
 
+async def _take(inbox: trio.socket.SocketType, listener: WakeListener) -> None:
+    while True:
+        listener.tell([(await inbox.recv(LARGEST)).decode("utf-8", "replace")])
+
+
 @asynccontextmanager
-async def listening(file: Path | None) -> AsyncIterator[WakeListener]:
-    """A listener at a socket beside a store's file, for the length of the context; None of a store that has no file."""
-    path = str(folder_of(file) / f"{os.getpid()}-{random_hex(4)}") if file is not None else ""
-    if not path or len(os.fsencode(path)) > LONGEST_PATH:
-        yield WakeListener(None)
+async def listening(file: Path) -> AsyncIterator[WakeListener]:
+    """A listener at a socket beside a store's file, for the length of the context."""
+    path = str(folder_of(file) / f"{os.getpid()}-{random_hex(4)}")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        yield WakeListener()
         return
     inbox = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_DGRAM)
     try:
         make_folder(Path(path).parent)
         await inbox.bind(path)
         os.chmod(path, 0o600)
-        listener = WakeListener(inbox)
+        listener = WakeListener(is_told=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(listener.run)
+            nursery.start_soon(_take, inbox, listener)
             yield listener
             nursery.cancel_scope.cancel()
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -12,7 +12,9 @@ import outcome
 import trio
 
 T = TypeVar("T")
-StoreTask = Callable[[Any], Any]
+W = TypeVar("W")
+# does what is wanted of it, of which each is answered
+BatchJob = Callable[[Any, Sequence[Any]], Sequence[Any]]
 
 # a batch of which nobody knows whether it was done is tried so often again
 MOST_TRIES = 10
@@ -56,12 +58,13 @@ class Transactions(Protocol):
 
 
 class _Ticket:
-    """A job on its way, and what came of it."""
+    """What is wanted of a job, on its way, and what came of it."""
 
-    __slots__ = ("done", "job", "names", "result")
+    __slots__ = ("done", "job", "names", "result", "wanted")
 
-    def __init__(self, job: StoreTask, names: Collection[str]) -> None:
+    def __init__(self, job: BatchJob, wanted: Any, names: Collection[str]) -> None:
         self.job = job
+        self.wanted = wanted
         self.names = names
         self.done = trio.Event()
         self.result: outcome.Outcome[Any] | None = None
@@ -82,9 +85,15 @@ class CommitWriter:
 
     async def do(self, job: Callable[[Any], T], names: Collection[str] = ()) -> T:
         """Run a job and return when its transaction is durable; raises what the job or the commit raises."""
+        return await self.do_each(lambda connection, _: [job(connection)], None, names)
+
+    async def do_each(
+        self, job: Callable[[Any, Sequence[W]], Sequence[T]], wanted: W, names: Collection[str] = ()
+    ) -> T:
+        """The same of a job that does all at once that is wanted of it in one transaction."""
         if self._closed:
             raise trio.ClosedResourceError("the store is closed")
-        ticket = _Ticket(job, names)
+        ticket = _Ticket(job, wanted, names)
         self._waiting.put(ticket)
         await ticket.done.wait()
         assert ticket.result is not None
@@ -139,8 +148,13 @@ class CommitWriter:
         transactions = self._transactions
         try:
             transactions.begin([name for ticket in batch for name in ticket.names])
+            together: dict[BatchJob, list[_Ticket]] = {}
             for ticket in batch:
-                ticket.result = outcome.Value(ticket.job(transactions.connection))
+                together.setdefault(ticket.job, []).append(ticket)
+            for job, tickets in together.items():
+                results = job(transactions.connection, [ticket.wanted for ticket in tickets])
+                for ticket, result in zip(tickets, results, strict=True):
+                    ticket.result = outcome.Value(result)
             transactions.commit()
         except Exception as error:
             transactions.roll_back()

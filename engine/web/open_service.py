@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx2
 import trio
@@ -14,7 +13,7 @@ from engine.api.engine import Engine
 from engine.ports.resources import Secrets
 from engine.ports.store import Store
 from engine.spec.bundle import Bundle
-from engine.store.wake import listening
+from engine.store.urls import listening_at
 from engine.web.openid import OpenIdProvider
 from engine.web.schedule import Schedule
 from engine.web.service import Service
@@ -33,15 +32,14 @@ async def open_service(
     webhooks: Mapping[str, Webhook],
     schedules: Mapping[str, Schedule] | None = None,
     takes_code: bool = False,
-    file: Path | None = None,
     past: str | None = None,
 ) -> AsyncIterator[Service]:
-    """The service on a store, which has a `file` or has none, and a URL by which another process reads what is `past`.
+    """The service on a store, which others read at the URL `past`; None of one that is in this process alone.
 
     It asks providers over a client of its own; no proxy or cookie of anybody's comes in between.
     """
     client = httpx2.AsyncClient(timeout=None, trust_env=False, follow_redirects=False)
-    async with client as http, listening(file) as wakes:
+    async with client as http, listening_at(past or "memory:") as wakes:
         people, machines = (
             OpenIdProvider(one, http, store.clock, secrets) if one is not None else None
             for one in (access.people, access.machines)

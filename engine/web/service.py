@@ -85,7 +85,7 @@ class Service:
     secrets: Secrets = field(default_factory=HostSecrets)
     attempts: LoginAttempts = field(default_factory=LoginAttempts)
     readers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
-    wakes: WakeListener = field(default_factory=lambda: WakeListener(None))
+    wakes: WakeListener = field(default_factory=WakeListener)
     streams: dict[str, int] = field(default_factory=dict)
     noted: dict[str, float] = field(default_factory=dict)
     absences: RecentlyRead[Sequence[Absence]] = field(default_factory=RecentlyRead)

@@ -11,10 +11,11 @@ from pathlib import Path
 import trio
 
 from engine.store.sqlite import open_store
+from engine.store.urls import listening_at
 from engine.store.wake import LOOK_OFTEN, WakeListener, WakeSender, folder_of, listening
 from engine.testing.log_events import start, woken
 
-TELL = "import sys; from pathlib import Path; from engine.store.wake import WakeSender; WakeSender(Path(sys.argv[1])).tell(sys.argv[2])"
+TELL = "import sys; from pathlib import Path; from engine.store.wake import WakeSender; WakeSender(Path(sys.argv[1])).tell([sys.argv[2]])"
 
 
 def told_elsewhere(file: Path, session_id: str) -> None:
@@ -48,7 +49,7 @@ async def test_a_process_does_not_wake_itself_and_only_its_user_may_wake_it(tmp_
         (inbox,) = folder_of(file).iterdir()
         assert stat.S_IMODE(inbox.stat().st_mode) == 0o600
         assert stat.S_IMODE(folder_of(file).stat().st_mode) == 0o700
-        WakeSender(file).tell("ses_1")
+        WakeSender(file).tell(["ses_1"])
         with trio.move_on_after(0.2) as scope:
             await listener.wait_any()
         assert scope.cancelled_caught
@@ -64,7 +65,7 @@ async def test_the_socket_of_a_process_that_died_is_taken_away(tmp_path: Path) -
     await trio.run_process([sys.executable, "-c", script, str(folder_of(file))])
     assert [path.name for path in folder_of(file).iterdir()] == ["1-dead"]
     sender = WakeSender(file)
-    sender.tell("ses_1")
+    sender.tell(["ses_1"])
     sender.close()
     assert list(folder_of(file).iterdir()) == []
 
@@ -75,7 +76,7 @@ async def test_a_path_that_is_too_long_for_an_address_is_gone_without(tmp_path: 
         with trio.fail_after(600), listener.watching("ses_1") as watch:
             await watch.wait()
     assert not folder_of(file).exists()
-    async with listening(None) as without:
+    async with listening_at("memory:") as without:
         with without.watching("ses_1") as watch:
             await watch.wait()
 
@@ -108,7 +109,7 @@ async def test_an_append_is_told_to_whoever_listens_and_a_store_alone_makes_no_f
 
 
 async def test_a_listener_keeps_nothing_of_those_who_wait_no_more() -> None:
-    listener = WakeListener(None)
+    listener = WakeListener()
     for number in range(100):
         with listener.watching(f"ses_{number}"), listener.watching(f"ses_{number}"):
             pass
@@ -116,7 +117,7 @@ async def test_a_listener_keeps_nothing_of_those_who_wait_no_more() -> None:
 
 
 async def test_what_changes_while_somebody_reads_is_not_missed(autojump_clock: trio.testing.MockClock) -> None:
-    listener = WakeListener(None)
+    listener = WakeListener()
     with listener.watching("ses_1") as watch, listener.watching("ses_2") as other:
         listener.wake("ses_1")
         began = trio.current_time()

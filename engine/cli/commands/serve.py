@@ -161,7 +161,7 @@ async def _serve(
         async with open_service(
             engine, app.store, checked, HostSecrets(), url=url, access=settings.access,
             webhooks=settings.webhooks, schedules=settings.schedules, takes_code=settings.takes_code,
-            file=file_of(settings.store), past=settings.store if settings.store != "memory:" else None,
+            past=settings.store if settings.store != "memory:" else None,
         ) as service:  # fmt: skip
             await deployments.begin(service)
             await engine.bundle(service.bundle.digest)  # the first who asks does not wait for it

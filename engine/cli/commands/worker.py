@@ -66,8 +66,7 @@ async def command(
     from engine.session.state.event import Event, EventKind
     from engine.session.trace import entry, headline
     from engine.store.backup import check_released
-    from engine.store.urls import file_of
-    from engine.store.wake import listening
+    from engine.store.urls import file_of, listening_at
 
     shown = {
         EventKind.JOB_LEASED,
@@ -89,7 +88,7 @@ async def command(
     async with open_app(store_url, root=bundle, on_event=tell, on_stop="release") as app:
         check_released(file_of(app.url))
         worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
-        async with listening(file_of(app.url)) as listener, trio.open_nursery() as nursery:
+        async with listening_at(app.url) as listener, trio.open_nursery() as nursery:
             nursery.start_soon(_wake, listener, worker)
             nursery.start_soon(_read_ahead, app)
             nursery.start_soon(_leave, app, worker)

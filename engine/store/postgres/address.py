@@ -31,6 +31,11 @@ class PostgresAddress:
     shown: str
     options: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def channel(self) -> str:
+        """Where those on the store tell each other what changes."""
+        return f"engine {self.schema}"
+
     def lock(self, name: str) -> int:
         """The number by which the server knows a name that a write holds."""
         told = sha256(f"{self.schema}\0{name}".encode("utf-8", "surrogatepass")).digest()

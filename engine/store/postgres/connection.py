@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
 
 from engine.store.database import SqlRows
+from engine.store.postgres.notifications import notification
 from engine.store.postgres.placeholders import numbered
 
 
+class PostgresRows:
+    """See `store.SqlRows`; in a pipeline a statement may not even be sent by when it is asked for them."""
+
+    def __init__(self, cursor: psycopg.RawCursor[Any], pipeline: psycopg.Pipeline | None) -> None:
+        self._cursor = cursor
+        self._pipeline = pipeline
+        self.fetchone = cursor.fetchone
+        self.fetchall = cursor.fetchall
+
+    @property
+    def rowcount(self) -> int:
+        """See `store.SqlRows`."""
+        if self._pipeline is not None:
+            self._pipeline.sync()
+        return self._cursor.rowcount
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._cursor)
+
+
 class PostgresConnection:
-    """See `store.SqlConnection`: statements run in the transaction that whoever has it has begun."""
+    """See `store.SqlConnection`: statements run in the transaction that whoever has it has begun.
+
+    What many rows are written with is one statement, to which they are given as one value: as JSON.
+    """
 
     for_update = " FOR UPDATE"
     skip_taken = " FOR UPDATE SKIP LOCKED"
     DatabaseError = psycopg.DatabaseError
-    IntegrityError = psycopg.IntegrityError
 
-    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+    def __init__(self, raw: psycopg.Connection[Any], channel: str = "") -> None:
+        """What changes is told at a channel of the server's."""
         self.raw = raw
+        self._channel = channel
+        # in which statements are sent without waiting for what comes of those before
+        self.pipeline: psycopg.Pipeline | None = None
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> SqlRows:
         """See `store.SqlConnection`."""
@@ -28,18 +56,56 @@ class PostgresConnection:
         cursor = psycopg.RawCursor(self.raw)
         # what stands in a statement is ours, and never somebody's words
         cursor.execute(text.encode(), [values[number] for number in order] if order else None)
-        return cursor
+        return PostgresRows(cursor, self.pipeline)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> SqlRows:
         """See `store.SqlConnection`."""
         text, order = numbered(sql)
         cursor = psycopg.RawCursor(self.raw)
         cursor.executemany(text.encode(), [[row[number] for number in order] for row in rows])
-        return cursor
+        return PostgresRows(cursor, self.pipeline)
 
-    def table_of(self, error: Exception) -> str:
+    def among(self, query: str, texts: Sequence[str], behind: str = "", /) -> SqlRows:
         """See `store.SqlConnection`."""
-        return str(error.diag.table_name) if isinstance(error, psycopg.Error) else ""
+        if len(texts) == 1:
+            return self.execute(f"{query} = ?{behind}", texts)
+        sql = f"{query} = ANY (ARRAY (SELECT json_array_elements_text(?::json))){behind}"
+        return self.execute(sql, (json.dumps(texts),))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> None:
+        """See `store.SqlConnection`."""
+        names = ", ".join(columns)
+        if len(rows) == 1:
+            places = ", ".join("?" * len(columns))
+            self.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", rows[0])
+        elif rows:
+            given = f"json_populate_recordset(NULL::{table}, ?::json)"
+            self.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {given}", (_as_json(columns, rows),))
+
+    def update(self, table: str, columns: Sequence[str], key: str, rows: Sequence[Sequence[Any]], /) -> None:
+        """See `store.SqlConnection`."""
+        if len(rows) == 1:
+            changed = ", ".join(f"{column} = ?" for column in columns)
+            self.execute(f"UPDATE {table} SET {changed} WHERE {key} = ?", rows[0])
+        elif rows:
+            changed = ", ".join(f"{column} = given.{column}" for column in columns)
+            given = f"json_populate_recordset(NULL::{table}, ?::json) AS given"
+            sql = f"UPDATE {table} SET {changed} FROM {given} WHERE {table}.{key} = given.{key}"
+            self.execute(sql, (_as_json((*columns, key), rows),))
+
+    def tell_of(self, session_ids: Sequence[str], /) -> None:
+        """See `store.SqlConnection`: one notification for all of them."""
+        self.execute("SELECT pg_notify(?, ?)", (self._channel, notification(session_ids)))
 
     def overwrite_deleted(self) -> None:
         """See `store.SqlConnection`: what was deleted is gone with the next vacuum, which the server does by itself."""
+
+
+def _as_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=_bytes_as_text)
+
+
+def _bytes_as_text(value: Any) -> str:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} is no value of a row")
+    return f"\\x{value.hex()}"

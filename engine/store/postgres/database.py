@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -19,10 +20,16 @@ from engine.store.strays import UnidentifiedStore, store_id
 from engine.store.writer import CommitWriter
 
 T = TypeVar("T")
+W = TypeVar("W")
+R = TypeVar("R")
 
 # connections that read at once, and how long a server that went away is waited for, in seconds
 READERS, PATIENCE = 4, 20.0
 _PAUSES = (0.05, 0.1, 0.2, 0.5)
+
+
+# in the order in which they are given
+_TAKE_LOCKS = "SELECT count(pg_advisory_xact_lock(value::bigint)) FROM json_array_elements_text(?::json)"
 
 
 class PostgresTransactions:
@@ -38,31 +45,39 @@ class PostgresTransactions:
         self._address = address
         self._clock = clock
         self.connection = self._connected()
+        self._stack = ExitStack()
 
     def _connected(self) -> PostgresConnection:
         # who stands still in the middle of a transaction loses it before those who wait for its locks give up
-        return PostgresConnection(self._address.connect("engine writer", idle=NETWORK))
+        return PostgresConnection(self._address.connect("engine writer", idle=NETWORK), self._address.channel)
 
     def begin(self, names: Collection[str]) -> None:
-        """See `writer.Transactions`."""
+        """See `writer.Transactions`: it is sent with the first question of a job."""
+        connection = self.connection
+        connection.pipeline = self._stack.enter_context(connection.raw.pipeline())
+        connection.execute("BEGIN")
         locks = sorted({self._address.lock(name) for name in names})
-        asked = "".join(f"pg_advisory_xact_lock({lock}), " for lock in locks)
-        # in one message to the server and back
-        raw = self.connection.raw
-        cursor = raw.execute(f"BEGIN; SELECT {asked}clock_timestamp()".encode())
-        cursor.nextset()
-        row = cursor.fetchone()
-        assert row is not None
-        self._clock.learn(row[-1])
+        if locks:
+            connection.execute(_TAKE_LOCKS, (json.dumps(locks),))
 
     def commit(self) -> None:
-        """See `writer.Transactions`."""
-        self.connection.raw.execute(b"COMMIT")
+        """See `writer.Transactions`: it is sent with what the jobs have written last."""
+        self.connection.execute("COMMIT")
+        told = self.connection.execute("SELECT clock_timestamp()")
+        self._leave_pipeline()
+        self._clock.learn(told.fetchone()[0])
 
     def roll_back(self) -> None:
         """See `writer.Transactions`."""
         with suppress(psycopg.Error):
+            self._leave_pipeline()
+        with suppress(psycopg.Error):
             self.connection.raw.execute(b"ROLLBACK")
+
+    def _leave_pipeline(self) -> None:
+        """Hear what came of all that was sent; raises the first that went wrong."""
+        self.connection.pipeline = None
+        self._stack.close()
 
     def again(self, error: Exception) -> bool:
         """See `writer.Transactions`: where the server is away it is waited for."""
@@ -148,6 +163,14 @@ class PostgresDatabase:
     async def write(self, job: Callable[[SqlConnection], T], *names: str) -> T:
         """See `store.SqlDatabase`."""
         return await self._writer.do(job, names)
+
+    async def write_each(self, job: Callable[[SqlConnection, Sequence[W]], Sequence[R]], wanted: W, *names: str) -> R:
+        """See `store.SqlDatabase`."""
+        return await self._writer.do_each(job, wanted, names)
+
+    def table_of(self, error: Exception) -> str:
+        """See `store.SqlDatabase`."""
+        return str(error.diag.table_name) if isinstance(error, psycopg.IntegrityError) else ""
 
     async def overwritten(self) -> None:
         """See `store.SqlDatabase`: the server's own vacuum does it, and its write-ahead log goes with time."""
