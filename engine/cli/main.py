@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("engine.cli.commands.worker", "Run jobs, and wake the sessions that something is due for."),
     "serve": ("engine.cli.commands.serve", "Serve the HTTP API, with workers."),
     "tokens": ("engine.cli.commands.tokens", "Make, list and revoke the tokens of the HTTP API."),
+    "store": ("engine.cli.commands.store", "Look at a store as a whole, or move it into another database."),
     "vacuum": ("engine.cli.commands.vacuum", "Give the room back that erased sessions leave in a store's file."),
     "backup": ("engine.cli.commands.backup", "Copy a store while it is in use, and verify the copy."),
     "restore": ("engine.cli.commands.restore", "Put a copy of a store back, stopped until it is released."),

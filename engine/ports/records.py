@@ -220,6 +220,10 @@ class DamagedRow(CorruptLog):
         self.session_id = session_id
 
 
+class StoreMoved(EngineError):
+    """What is in the store goes on in another, or is not wholly here yet: whatever was written here would be lost."""
+
+
 class SealedLog(EngineError):
     """A log that a key vouches for can't go on without it; nothing of it was changed."""
 

@@ -10,7 +10,17 @@ import trio
 
 from engine.errors import EngineError
 from engine.language.value import timestamp
-from engine.ports.records import Appended, Conflict, CorruptLog, DamagedRow, Fenced, JobLease, SealedLog, UnknownSession
+from engine.ports.records import (
+    Appended,
+    Conflict,
+    CorruptLog,
+    DamagedRow,
+    Fenced,
+    JobLease,
+    SealedLog,
+    StoreMoved,
+    UnknownSession,
+)
 from engine.ports.resources import EnvironmentFault
 from engine.ports.store import Store
 from engine.runtime.driver import DriverContext
@@ -312,6 +322,8 @@ class Worker:
             if lease.session_id not in self._driving:
                 self._driving.add(lease.session_id)
                 await self._drive(lease.session_id)
+        except StoreMoved:
+            raise
         except Exception as error:
             self._trouble(lease.session_id, error, lease.job_id)
             if run is None:
@@ -346,6 +358,8 @@ class Worker:
         except LiveElsewhere:
             # another worker was first, and while its lease lives the session is not due
             self._resume(session_id)
+        except StoreMoved:
+            raise  # nothing is to be done here any more
         except Exception as error:
             self._trouble(session_id, error, session_id)
         finally:

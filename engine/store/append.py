@@ -25,7 +25,7 @@ from engine.ports.records import (
     session_of,
 )
 from engine.store import chain
-from engine.store.append_rows import Addition, Append, Standing, names_of, write_rows
+from engine.store.append_rows import Addition, Append, StoredSession, names_of, write_rows
 from engine.store.database import SqlConnection
 from engine.store.idempotency_keys import holder_of
 from engine.store.log_key import Voucher
@@ -71,7 +71,7 @@ def _append_apart(connection: SqlConnection, wanted: Sequence[Append], voucher: 
     results: list[AppendResult] = []
     additions = []
     for one in wanted:
-        stands = standing.get(one.session_id, Standing())
+        stands = standing.get(one.session_id, StoredSession())
         if _is_there(connection, one, stands):
             results.append(Appended())
             continue
@@ -84,13 +84,13 @@ def _append_apart(connection: SqlConnection, wanted: Sequence[Append], voucher: 
     return results
 
 
-def _standing(connection: SqlConnection, session_ids: Sequence[str]) -> Mapping[str, Standing]:
+def _standing(connection: SqlConnection, session_ids: Sequence[str]) -> Mapping[str, StoredSession]:
     """The rows of sessions as they are, which nobody else changes from here on; raises DamagedRow."""
     columns = "number, seq, head_hash, epoch, owner, lease_until, state, outcome, head_hmac, key_id"
     sql = f"SELECT id, {columns} FROM sessions WHERE id"
     found = {}
     for id_, *row in connection.among(sql, session_ids, f" ORDER BY id{connection.for_update}").fetchall():
-        stands = found[id_] = Standing(*row)
+        stands = found[id_] = StoredSession(*row)
         problem = standing_problem(stands.epoch, stands.owner, stands.lease_until)
         if problem:
             raise DamagedRow(id_, "sessions", problem)
@@ -105,13 +105,13 @@ def _claimed_keys(connection: SqlConnection, wanted: Sequence[Append]) -> set[st
     return {key for (key,) in connection.among("SELECT key FROM idempotency_keys WHERE key", keys).fetchall()}
 
 
-def _addition(wanted: Append, stands: Standing, voucher: Voucher | None) -> Addition:
+def _addition(wanted: Append, stands: StoredSession, voucher: Voucher | None) -> Addition:
     segment = chain.seal(wanted.events, stands.head_hash, wanted.salts)
     seal = voucher.head(wanted.session_id, segment.last, segment.hash) if voucher is not None else None
     return Addition(wanted, stands, segment, seal)
 
 
-def _is_there(connection: SqlConnection, wanted: Append, stands: Standing) -> bool:
+def _is_there(connection: SqlConnection, wanted: Append, stands: StoredSession) -> bool:
     """Whether these very events stand in the log already: it was not known whether they had become durable.
 
     Their hashes hold salts that nobody draws twice.
@@ -127,7 +127,9 @@ def _is_there(connection: SqlConnection, wanted: Append, stands: Standing) -> bo
     return bool(row[0] == chain.seal(wanted.events, before.link, wanted.salts).hash)
 
 
-def _overtaken(connection: SqlConnection, wanted: Append, stands: Standing) -> Fenced | Conflict | HeldSession | None:
+def _overtaken(
+    connection: SqlConnection, wanted: Append, stands: StoredSession
+) -> Fenced | Conflict | HeldSession | None:
     """Who was first, or holds what the append goes by."""
     if wanted.epoch is not None and wanted.epoch < stands.epoch:
         return Fenced(stands.epoch)
@@ -144,7 +146,7 @@ def _overtaken(connection: SqlConnection, wanted: Append, stands: Standing) -> F
     return Conflict(stands.seq) if take.lease.epoch <= stands.epoch else None
 
 
-def _check_seal(session_id: str, stands: Standing, voucher: Voucher | None) -> None:
+def _check_seal(session_id: str, stands: StoredSession, voucher: Voucher | None) -> None:
     if voucher is not None and stands.number is not None:
         head = stored_head(stands.seq, stands.head_hash, stands.head_hmac, stands.key_id)
         for problem in seal_problems(session_id, head, voucher):

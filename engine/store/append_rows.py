@@ -39,7 +39,7 @@ _SEGMENT = ("session", "first", "last", "hash", "body")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StoredSession:
     """A session's row as it is; `number` None where there is none yet."""
 
     number: int | None = None
@@ -87,7 +87,7 @@ class Addition:
     """What an append adds that nothing is in the way of, to the row that stands."""
 
     wanted: Append
-    stands: Standing
+    stands: StoredSession
     segment: Segment
     seal: HeadSeal | None
 

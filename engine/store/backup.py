@@ -53,21 +53,6 @@ def release(path: Path) -> bool:
     return done > 0
 
 
-def check_released(file: Path | None) -> None:
-    """Raise StoreStopped for a file that was put back, and that nobody has released."""
-    if file is None or not file.is_file() or not file.stat().st_size:
-        return  # what is wrong with it is told by who opens it
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        at = stopped_at(connection)
-    except sqlite3.Error:
-        at = None  # no store, or one of a version that knows nothing of it
-    finally:
-        connection.close()
-    if at is not None:
-        raise StoreStopped(stopped_text(at))
-
-
 def stopped_text(at: str) -> str:
     """What is said of a store that stands still."""
     told = f"this store was put back from a copy at {at}, and nobody has released it"

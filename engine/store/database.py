@@ -77,6 +77,14 @@ class SqlConnection(Protocol):
         """Change the columns of rows; behind the values of each stands that of the key by which it is found."""
         ...
 
+    def columns(self, table: str, /) -> list[str]:
+        """The columns of a table."""
+        ...
+
+    def number_on(self, table: str, column: str, /) -> None:
+        """Rows that get a number in a column get one behind those that are there, however these have got theirs."""
+        ...
+
     def tell_of(self, session_ids: Sequence[str], /) -> None:
         """Once the transaction is durable, tell the other processes on the store that sessions have changed."""
         ...

@@ -222,6 +222,11 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     ALTER TABLE tokens ADD COLUMN stands_for TEXT
     """,
+    # a store that was moved to another, and one into which another is moved
+    """
+    ALTER TABLE store ADD COLUMN moved_to TEXT;
+    ALTER TABLE store ADD COLUMN moved_from TEXT
+    """,
 )
 
 

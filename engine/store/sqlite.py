@@ -16,6 +16,7 @@ from engine.store.database import SqlConnection
 from engine.store.file import empty_wal, opened
 from engine.store.file_problems import file_problems
 from engine.store.log_key import LogKey, Voucher
+from engine.store.move_mark import ASK, check_open
 from engine.store.sql_store import SqlStore
 from engine.store.sqlite_connection import SqliteConnection, one_moment
 from engine.store.strays import store_id
@@ -67,10 +68,11 @@ class SqliteTransactions:
         self._tell = tell
 
     def begin(self, names: Collection[str]) -> None:
-        """See `writer.Transactions`."""
+        """See `writer.Transactions`; raises StoreMoved."""
         self._check()
         self.connection.execute("BEGIN IMMEDIATE")
         self.connection.changed_sessions.clear()
+        check_open(self.connection.execute(ASK).fetchone())
 
     def commit(self) -> None:
         """See `writer.Transactions`."""

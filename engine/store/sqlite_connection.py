@@ -22,6 +22,13 @@ class SqliteConnection(sqlite3.Connection):
         super().__init__(*arguments, **options)
         self.changed_sessions: list[str] = []
 
+    def columns(self, table: str, /) -> list[str]:
+        """See `store.SqlConnection`."""
+        return [row[1] for row in self.execute(f"PRAGMA table_info({table})")]
+
+    def number_on(self, table: str, column: str, /) -> None:
+        """See `store.SqlConnection`: a number is one behind the highest."""
+
     def tell_of(self, session_ids: Sequence[str], /) -> None:
         """See `store.SqlConnection`."""
         self.changed_sessions += session_ids

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -16,6 +18,7 @@ from engine.ports.kinds import UnusableKind, store_opener
 from engine.ports.store import Store
 from engine.store.faults import BadStoreUrl, StoreFault
 from engine.store.file import connect, make_file_of
+from engine.store.findings import ServerFinding
 from engine.store.log_key import LogKey
 from engine.store.memory import MemoryStore
 from engine.store.migrations import ForeignDatabase
@@ -102,14 +105,7 @@ def _looked_into(path: Path, make: bool) -> sqlite3.Connection:
 
 @asynccontextmanager
 async def _in_postgres(url: str, key: LogKey | None, *, make: bool, clock: Clock | None = None) -> AsyncIterator[Store]:
-    try:
-        # a library that stores in files do without
-        from engine.store.postgres.opening import open_store as open_postgres
-    except ImportError as error:
-        raise StoreFault(
-            f"the store {url.partition('@')[2]} can't be used: {unusable('postgres', 'the store', error)}"
-        ) from None
-    async with open_postgres(url, key, make=make, clock=clock) as store:
+    async with of_postgres("opening").open_store(url, key, make=make, clock=clock) as store:
         yield store
 
 
@@ -123,11 +119,30 @@ def listening_at(url: str) -> AbstractAsyncContextManager[WakeListener]:
     file = file_of(url)
     if file is not None:
         return listening(file)
-    if url.partition(":")[0] in POSTGRES:
-        from engine.store.postgres.notifications import listening as listening_to_server
-
-        return listening_to_server(url)
+    if is_on_server(url):
+        on_server: AbstractAsyncContextManager[WakeListener] = of_postgres("notifications").listening(url)
+        return on_server
     return nullcontext(WakeListener())
+
+
+def server_findings(url: str) -> Sequence[ServerFinding]:
+    """How the server of a store stands; nothing where there is none.  Raises BadStoreUrl, StoreFault."""
+    found: Sequence[ServerFinding] = of_postgres("health").server_findings(url) if is_on_server(url) else ()
+    return found
+
+
+def is_on_server(url: str) -> bool:
+    """Whether a store is on a PostgreSQL server."""
+    return url.partition(":")[0] in POSTGRES
+
+
+def of_postgres(module: str) -> Any:
+    """A module that speaks to PostgreSQL: its library is had where stores are on servers.  Raises StoreFault."""
+    try:
+        return import_module(f"engine.store.postgres.{module}")
+    except ImportError as error:
+        told = unusable("postgres", "the store", error)
+        raise StoreFault(f"a store on PostgreSQL can't be used: {told}") from None
 
 
 def file_of(url: str) -> Path | None:

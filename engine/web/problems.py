@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from engine.language.value import compact, jsonable
-from engine.ports.records import CorruptLog, UnknownSession
+from engine.ports.records import CorruptLog, StoreMoved, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.runtime.errors import BundleUnavailable, EngineClosed, NotAllowed
 from engine.store.backup import StoreStopped
@@ -100,6 +100,8 @@ def problem_of(error: Exception) -> HttpProblem | None:
             return HttpProblem(503, "not_available", str(error))
         case StoreStopped():
             return HttpProblem(503, "store_stopped", str(error))
+        case StoreMoved():
+            return HttpProblem(503, "session_moved", str(error))
         case StoreFault() | sqlite3.Error():
             return HttpProblem(503, "store_away", "the store can't be read or written now: ask again")
         case CorruptLog():

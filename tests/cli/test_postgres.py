@@ -35,6 +35,53 @@ def test_a_session_is_begun_by_one_process_approved_by_another_and_ended_by_a_th
     assert (tmp_path / "store.db").exists() is False
 
 
+def test_a_session_that_is_parked_is_moved_from_a_file_approved_in_the_new_place_and_ended_there(
+    tmp_path: Path,
+) -> None:
+    shell, url, file = Shell(copy_of_root(tmp_path)), server().url(), f"sqlite:///{tmp_path}/here.db"
+    with open_service(shell, "--store", file) as old:
+        old.tokens |= tokens(shell, file)
+        with old.client("ops") as ops:
+            session = old.start(ops, "acct_1002")["id"]
+            old.waits(ops, session, "awaiting_human_review")
+        moved = shell("store", "move", file, url)
+        assert "1 session moved into postgres at" in moved.out, moved.err
+        # who works on the old one is told at once, and nothing that is said to it counts
+        with old.client("dana") as dana:
+            refused = dana.post(f"/v1/requests/{session}.1/answers", json={"answer": "approve"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "session_moved")
+        assert "its sessions go on there" in refused.json()["detail"]
+    assert shell("worker", "--until-idle", ENGINE_STORE=file).code == 5
+    assert "its sessions go on there" in shell("serve", ".", "--port", "0", ENGINE_STORE=file).err
+    with open_service(shell, "--store", url) as new:
+        # tokens came along
+        new.tokens |= old.tokens
+        with new.client("ops") as ops, new.client("dana") as dana:
+            digest = dana.get(f"/v1/requests/{session}.1").json()["digest"]
+            approval = {"answer": "approve", "digest": digest}
+            assert dana.post(f"/v1/requests/{session}.1/answers", json=approval).status_code == 200
+            assert new.waits(ops, session, "done")["outcome"] == "case_opened"
+    assert shell("sessions", "verify", ENGINE_STORE=url).code == 0
+
+
+def test_a_look_at_a_store_says_what_its_server_keeps_and_what_a_pooler_drops(tmp_path: Path) -> None:
+    shell, url = Shell(copy_of_root(tmp_path)), server().url()
+    assert shell("store", "check", url).code == 2, "there is none"
+    shell("deploy", ".", ENGINE_STORE=url)
+    found = {
+        (one["what"], one["standing"], one["told"]) for one in shell("store", "check", url, "--format", "json").json
+    }
+    told = "fsync is off: what was acknowledged may be gone after a crash, and be done twice"
+    assert {("store", "good", "it takes what is written"), ("server", "bad", told)} <= found
+    assert ("server", "good", "statements end after 30 s, and locks are waited for 10 s") in found
+    doctor = shell("doctor", ".", "--store", url, "--format", "json").json
+    assert ("server", "bad", told) in {(one["what"], one["standing"], one["told"]) for one in doctor}
+    moved = shell("store", "move", url, f"{url}_other")
+    assert moved.code == 0, moved.err
+    (first,) = [one for one in shell("store", "check", url, "--format", "json").json if one["what"] == "store"]
+    assert (first["standing"], "was moved to" in first["told"]) == ("bad", True)
+
+
 def test_two_services_on_one_server_serve_the_same_sessions(tmp_path: Path) -> None:
     shell, url = Shell(copy_of_root(tmp_path)), server().url()
     with open_service(shell, "--store", url) as one, open_service(shell, "--store", url, "--workers", "none") as other:

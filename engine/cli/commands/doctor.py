@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli.console.asynchronous import asynchronous
+from engine.cli.console.health import BAD, GOOD, LOOK, HealthFinding, show
 from engine.cli.console.options import DEFAULT_STORE, format_option
 from engine.cli.console.service_config import config_option, settings_or_exit
-from engine.cli.console.trace_printer import print_json, table
-from engine.session.exit_code import FAILED, OK
 from engine.session.state.state import FINAL
 
 if TYPE_CHECKING:
@@ -27,21 +25,6 @@ if TYPE_CHECKING:
 ROOM, AHEAD = 1024**3, timedelta(seconds=5)
 # how long the lock of whoever writes to a store is waited for, in seconds: no write takes longer
 LOCK_TIME = 2.0
-GOOD, LOOK, BAD = "good", "look at it", "bad"
-_COLOURS = {GOOD: "green", LOOK: "yellow", BAD: "bold red"}
-
-
-@dataclass(frozen=True, slots=True)
-class HealthFinding:
-    """What was looked at, how it stands, and what to do."""
-
-    what: str
-    standing: str
-    told: str
-
-    def payload(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"what": self.what, "standing": self.standing, "told": self.told}
 
 
 @click.command(
@@ -64,11 +47,7 @@ async def command(bundle: Path | None, store: str | None, config: Path | None, o
     given = {"bundle": bundle, "store": store}
     settings = settings_or_exit(config, {name: value for name, value in given.items() if value is not None})
     found = [one async for one in _findings(settings)]
-    if output_format == "json":
-        print_json([one.payload() for one in found])
-    else:
-        table("doctor", ["what", "standing", "told"], [[one.what, one.standing, one.told] for one in found], _COLOURS)
-    return FAILED if any(one.standing == BAD for one in found) else OK
+    return show("doctor", found, output_format)
 
 
 async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
@@ -82,6 +61,8 @@ async def _findings(settings: ServiceSettings) -> AsyncIterator[HealthFinding]:
         return
     try:
         for one in _writing(settings):
+            yield one
+        for one in _server(settings):
             yield one
         async with open_app(settings.store, drives=False) as app:
             async for one in _store(app):
@@ -148,20 +129,28 @@ def _disk(settings: ServiceSettings) -> list[HealthFinding]:
 
 def _writing(settings: ServiceSettings) -> Iterator[HealthFinding]:
     """Whether the store goes on, and takes what is written to it."""
-    from engine.store.backup import StoreStopped, check_released
+    from engine.ports.records import StoreMoved
+    from engine.store.backup import StoreStopped
     from engine.store.file import lock_problem
+    from engine.store.move_ends import check_goes_on
     from engine.store.urls import file_of
 
-    file = file_of(settings.store)
-    if file is None:
-        return
     try:
-        check_released(file)
-    except StoreStopped as error:
+        check_goes_on(settings.store)
+    except (StoreStopped, StoreMoved) as error:
         yield HealthFinding("store", BAD, str(error))
-    problem = lock_problem(file, LOCK_TIME)
+    file = file_of(settings.store)
+    problem = lock_problem(file, LOCK_TIME) if file is not None else ""
     if problem:
         yield HealthFinding("store", BAD, problem)
+
+
+def _server(settings: ServiceSettings) -> Iterator[HealthFinding]:
+    """Whether a server keeps what it says is durable, and the limits that the engine sets."""
+    from engine.store.urls import server_findings
+
+    for one in server_findings(settings.store):
+        yield HealthFinding("server", GOOD if one.well else BAD, one.told)
 
 
 async def _store(app: App) -> AsyncIterator[HealthFinding]:

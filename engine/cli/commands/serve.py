@@ -143,8 +143,7 @@ async def _serve(
     from engine.notify.notifier import Notifier
     from engine.notify.sender import Sender
     from engine.runtime.host_secrets import HostSecrets
-    from engine.store.backup import check_released
-    from engine.store.urls import file_of
+    from engine.store.move_ends import check_goes_on
     from engine.telemetry.otlp import TraceExporter
     from engine.web import deployments
     from engine.web.application import application
@@ -156,7 +155,7 @@ async def _serve(
     listeners = await _listen(settings.host, settings.port)
     metrics = await _listen(*settings.metrics, of="metrics") if settings.metrics is not None else []
     async with open_app(settings.store, make=True, on_stop="release") as app, open_engine(app.store) as engine:
-        check_released(file_of(settings.store))
+        await trio.to_thread.run_sync(check_goes_on, settings.store)
         url = settings.url or _address(listeners[0])
         async with open_service(
             engine, app.store, checked, HostSecrets(), url=url, access=settings.access,

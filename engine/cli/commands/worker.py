@@ -65,8 +65,8 @@ async def command(
     from engine.runtime.worker import Worker
     from engine.session.state.event import Event, EventKind
     from engine.session.trace import entry, headline
-    from engine.store.backup import check_released
-    from engine.store.urls import file_of, listening_at
+    from engine.store.move_ends import check_goes_on
+    from engine.store.urls import listening_at
 
     shown = {
         EventKind.JOB_LEASED,
@@ -86,7 +86,7 @@ async def command(
         say(f"{session_id} could not be driven: {error}", err=True)
 
     async with open_app(store_url, root=bundle, on_event=tell, on_stop="release") as app:
-        check_released(file_of(app.url))
+        await trio.to_thread.run_sync(check_goes_on, app.url)
         worker = Worker(app.engine, at_once=concurrency, on_trouble=trouble)
         async with listening_at(app.url) as listener, trio.open_nursery() as nursery:
             nursery.start_soon(_wake, listener, worker)

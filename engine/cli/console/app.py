@@ -17,7 +17,7 @@ import trio
 
 from engine.cli.console.output import say, say_lines
 from engine.cli.console.trace_printer import Printer
-from engine.ports.records import CorruptLog, SealedLog, UnknownSession
+from engine.ports.records import CorruptLog, SealedLog, StoreMoved, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.ports.store import Store
 from engine.ports.tool import ToolError
@@ -60,6 +60,7 @@ _FORESEEN: dict[type[Exception], int] = {
     NewerStore: FAULT,
     StoreFault: FAULT,
     StoreStopped: FAULT,
+    StoreMoved: FAULT,
     CorruptLog: FAULT,
     SegmentTooLarge: FAULT,
     BrokenHistory: FAULT,

@@ -12,6 +12,9 @@ from engine.store.database import SqlRows
 from engine.store.postgres.notifications import notification
 from engine.store.postgres.placeholders import numbered
 
+# a number that the server would give itself, where one is brought
+_AS_GIVEN = "OVERRIDING SYSTEM VALUE"
+
 
 class PostgresRows:
     """See `store.SqlRows`; in a pipeline a statement may not even be sent by when it is asked for them."""
@@ -77,10 +80,11 @@ class PostgresConnection:
         names = ", ".join(columns)
         if len(rows) == 1:
             places = ", ".join("?" * len(columns))
-            self.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", rows[0])
+            self.execute(f"INSERT INTO {table} ({names}) {_AS_GIVEN} VALUES ({places})", rows[0])
         elif rows:
             given = f"json_populate_recordset(NULL::{table}, ?::json)"
-            self.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {given}", (_as_json(columns, rows),))
+            sql = f"INSERT INTO {table} ({names}) {_AS_GIVEN} SELECT {names} FROM {given}"
+            self.execute(sql, (_as_json(columns, rows),))
 
     def update(self, table: str, columns: Sequence[str], key: str, rows: Sequence[Sequence[Any]], /) -> None:
         """See `store.SqlConnection`."""
@@ -92,6 +96,19 @@ class PostgresConnection:
             given = f"json_populate_recordset(NULL::{table}, ?::json) AS given"
             sql = f"UPDATE {table} SET {changed} FROM {given} WHERE {table}.{key} = given.{key}"
             self.execute(sql, (_as_json((*columns, key), rows),))
+
+    def columns(self, table: str, /) -> list[str]:
+        """See `store.SqlConnection`."""
+        sql = "SELECT attname FROM pg_attribute WHERE attrelid = ?::regclass AND attnum > 0 AND NOT attisdropped"
+        return [name for (name,) in self.execute(sql, (table,))]
+
+    def number_on(self, table: str, column: str, /) -> None:
+        """See `store.SqlConnection`."""
+        highest = f"SELECT coalesce(max({column}), 0) + 1 FROM {table}"
+        sql = "SELECT pg_get_serial_sequence(?, ?)"
+        (sequence,) = self.execute(sql, (table, column)).fetchone()
+        if sequence is not None:
+            self.execute(f"SELECT setval(?, ({highest}), false)", (sequence,))
 
     def tell_of(self, session_ids: Sequence[str], /) -> None:
         """See `store.SqlConnection`: one notification for all of them."""

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import psycopg
 import trio
 
-from engine.store.database import SqlConnection
+from engine.store.database import SqlConnection, SqlRows
 from engine.store.faults import StoreFault
+from engine.store.move_mark import ASK, check_open
 from engine.store.postgres.address import NETWORK, PostgresAddress
 from engine.store.postgres.clock import ServerClock
 from engine.store.postgres.connection import PostgresConnection
@@ -28,8 +29,13 @@ READERS, PATIENCE = 4, 20.0
 _PAUSES = (0.05, 0.1, 0.2, 0.5)
 
 
-# in the order in which they are given
-_TAKE_LOCKS = "SELECT count(pg_advisory_xact_lock(value::bigint)) FROM json_array_elements_text(?::json)"
+# what whoever moves a store holds alone
+MOVE = "move"
+# the locks are taken in the order in which they are given
+_TAKE_LOCKS = (
+    "SELECT pg_advisory_xact_lock_shared(?),"
+    " (SELECT count(pg_advisory_xact_lock(value::bigint)) FROM json_array_elements_text(?::json))"
+)
 
 
 class PostgresTransactions:
@@ -46,6 +52,8 @@ class PostgresTransactions:
         self._clock = clock
         self.connection = self._connected()
         self._stack = ExitStack()
+        # whether the store takes writes, as it was asked of the server last
+        self._asked: SqlRows | None = None
 
     def _connected(self) -> PostgresConnection:
         # who stands still in the middle of a transaction loses it before those who wait for its locks give up
@@ -57,11 +65,13 @@ class PostgresTransactions:
         connection.pipeline = self._stack.enter_context(connection.raw.pipeline())
         connection.execute("BEGIN")
         locks = sorted({self._address.lock(name) for name in names})
-        if locks:
-            connection.execute(_TAKE_LOCKS, (json.dumps(locks),))
+        connection.execute(_TAKE_LOCKS, (self._address.lock(MOVE), json.dumps(locks)))
+        self._asked = connection.execute(ASK)
 
     def commit(self) -> None:
-        """See `writer.Transactions`: it is sent with what the jobs have written last."""
+        """See `writer.Transactions`: it is sent with what the jobs have written last; raises StoreMoved."""
+        assert self._asked is not None
+        check_open(self._asked.fetchone())
         self.connection.execute("COMMIT")
         told = self.connection.execute("SELECT clock_timestamp()")
         self._leave_pipeline()

@@ -32,7 +32,7 @@ async def open_store(
     """
     address, server = address_of(url), ServerClock()
     try:
-        voucher, stopped = await trio.to_thread.run_sync(_prepared, address, key, make)
+        voucher, stopped = await trio.to_thread.run_sync(_prepared, address, key, make, server)
         transactions = await trio.to_thread.run_sync(PostgresTransactions, address, server)
     except psycopg.Error as error:
         raise StoreFault(f"the store {address.shown} can't be used: {str(error).strip()}") from None
@@ -42,20 +42,21 @@ async def open_store(
     database = PostgresDatabase(address, writer)
     try:
         async with writer.working():
-            # which tells the time
-            await database.write(lambda connection: None)
             yield SqlStore(database, clock or server, voucher, stopped=stopped)
     finally:
         transactions.close()
         database.close()
 
 
-def _prepared(address: PostgresAddress, key: LogKey | None, make: bool) -> tuple[Voucher | None, str | None]:
+def _prepared(
+    address: PostgresAddress, key: LogKey | None, make: bool, clock: ServerClock
+) -> tuple[Voucher | None, str | None]:
     """What vouches for the store, and whether it is stopped; it is brought to this version before."""
     with address.connect("engine opening") as raw:
         migrate(raw, address.schema, address.lock("migrations"), make, lambda: BadStoreUrl(
             f"there is no store in the schema `{address.schema}` of {address.shown}; `engine run` makes one"
         ))  # fmt: skip
         connection = PostgresConnection(raw)
+        clock.learn(connection.execute("SELECT clock_timestamp()").fetchone()[0])
         voucher = Voucher(store_id(connection), key) if key is not None else None
         return voucher, stopped_at(connection)

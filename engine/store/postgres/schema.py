@@ -227,7 +227,17 @@ MIGRATIONS: tuple[str, ...] = (
         made_by TEXT NOT NULL DEFAULT ''
     );
     """,
+    # a store that was moved to another, and one into which another is moved; and who can still work with it
+    """
+    ALTER TABLE store ADD COLUMN moved_to TEXT;
+    ALTER TABLE store ADD COLUMN moved_from TEXT;
+    ALTER TABLE store ADD COLUMN works_with INTEGER NOT NULL DEFAULT 1
+    """,
 )
+
+# how many of these versions an engine has to know that is to work with the newest: what only adds changes nothing here,
+# so that two releases run side by side; what takes away has to wait until no release is left that needs it
+WORKS_WITH = 1
 
 
 def migrate(raw: psycopg.Connection[Any], schema: str, lock: int, make: bool, absent: Callable[[], Exception]) -> None:
@@ -237,30 +247,31 @@ def migrate(raw: psycopg.Connection[Any], schema: str, lock: int, make: bool, ab
     """
     with raw.transaction():
         raw.execute(b"SELECT pg_advisory_xact_lock(%d)" % lock)
-        version = _version(raw, schema)
+        version, works_with = _version(raw, schema)
         if version is None and not make:
             raise absent()
-        if version is not None and version > len(MIGRATIONS):
-            raise NewerStore(f"the store has schema {version}, and this engine knows {len(MIGRATIONS)}")
-        if version == len(MIGRATIONS):
+        if works_with > len(MIGRATIONS):
+            told = f"the store has schema {version}, which works with {works_with} and newer"
+            raise NewerStore(f"{told}, and this engine knows {len(MIGRATIONS)}")
+        if version is not None and version >= len(MIGRATIONS):
             return
         if version is None:
             raw.execute(psycopg.sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(psycopg.sql.Identifier(schema)))
         for script in MIGRATIONS[version or 0 :]:
             raw.execute(_bytewise(script).encode())
         if version is None:
-            raw.execute("INSERT INTO store (id, version) VALUES (%s, %s)", (random_hex(16), len(MIGRATIONS)))
-        else:
-            raw.execute("UPDATE store SET version = %s", (len(MIGRATIONS),))
+            raw.execute("INSERT INTO store (id, version) VALUES (%s, 0)", (random_hex(16),))
+        raw.execute("UPDATE store SET version = %s, works_with = %s", (len(MIGRATIONS), WORKS_WITH))
 
 
-def _version(raw: psycopg.Connection[Any], schema: str) -> int | None:
-    """The version of what is there; None where nothing is."""
+def _version(raw: psycopg.Connection[Any], schema: str) -> tuple[int | None, int]:
+    """The version of what is there, None where nothing is; and how many an engine has to know to work with it."""
     there = raw.execute("SELECT to_regclass(%s)", (f'"{schema}".store',)).fetchone()
     if there is None or there[0] is None:
-        return None
-    row = raw.execute("SELECT version FROM store").fetchone()
-    return int(row[0]) if row is not None else 0
+        return None, 0
+    # the first version has no column for the second
+    row = raw.execute("SELECT to_jsonb(store) FROM store").fetchone()
+    return (row[0]["version"], row[0].get("works_with", 1)) if row is not None else (0, 0)
 
 
 def _bytewise(script: str) -> str:

@@ -1,0 +1,232 @@
+"""A store is moved from one database into another: what goes on there goes on here no more.
+
+Moving is not copying: a session that went on at both places would pay its refund twice.  So the source takes no writes
+any more before the first row is copied, and the target takes none before the last is there and was compared.  Whatever
+ends in between is taken up where it ended; until then nothing goes on anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from engine.errors import EngineError
+from engine.language.value import timestamp
+from engine.random_bytes import random_hex
+from engine.store.database import SqlConnection
+
+# all tables but `store` itself, each with what tells its rows apart: they are copied in that order
+KEYS: Mapping[str, Sequence[str]] = {
+    "bundles": ("rowid",),
+    "sessions": ("number",),
+    "segments": ("session", "first"),
+    "snapshots": ("session_id",),
+    "requests": ("id",),
+    "jobs": ("id",),
+    "idempotency_keys": ("key",),
+    "meter_entries": ("key", "holder"),
+    "creations": ("scope", "key"),
+    "tokens": ("id",),
+    "logins": ("secret_hash",),
+    "audit_events": ("number",),
+    "uploads": ("bundle",),
+    "deployments": ("number",),
+    "request_claims": ("request_id",),
+    "deliveries": ("id",),
+    "absences": ("id",),
+    "confirmation_links": ("secret_hash",),
+}
+# rows that are read at once
+_MANY = 200
+
+OnRows = Callable[[str, int, int], None]
+
+
+class BadMove(EngineError):
+    """A store that can't be moved as it is asked for; nothing of it was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveEnd:
+    """A store as one end of a move: where it is, and a transaction in which nobody else writes to it."""
+
+    shown: str
+    connection: SqlConnection
+    alone: Callable[[], AbstractContextManager[None]]
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """The row of `store`."""
+
+    id: str
+    stopped_at: str | None
+    moved_to: str | None
+    moved_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedStore:
+    """What a move has brought over: the rows of each table, and how many sessions were being driven just then."""
+
+    rows: Mapping[str, int]
+    driven: int
+
+
+def _unseen(table: str, done: int, of: int) -> None:
+    """For who does not watch how far a move has come."""
+
+
+def move(source: MoveEnd, target: MoveEnd, lease: timedelta, on_rows: OnRows = _unseen) -> MovedStore:
+    """Move a store, or go on with a move that was begun; raises BadMove.
+
+    Whoever drove a session when its store was closed stops within a `lease`, and nobody drives it there before.
+    """
+    with target.alone():
+        _claim_target(source, target)
+    with source.alone():
+        _close_source(source, target)
+    rows = {table: _copy(source, target, table, on_rows) for table in KEYS}
+    _compare(source.connection, target.connection)
+    with target.alone():
+        driven = _open_target(source, target, lease)
+    return MovedStore(rows, driven)
+
+
+def give_up(source: MoveEnd, target: MoveEnd) -> None:
+    """Let the source go on whose move was not finished, and empty the target; raises BadMove."""
+    with target.alone():
+        if _mark(target.connection).moved_from != source.shown:
+            raise BadMove(f"no move of {source.shown} into {target.shown} is under way: nothing is given up")
+        _empty(target.connection)
+        # whoever is still copying can't finish, and the target stays closed until the source is open again
+        target.connection.execute("UPDATE store SET id = ?", (random_hex(16),))
+    with source.alone():
+        source.connection.execute("UPDATE store SET moved_to = NULL WHERE moved_to = ?", (target.shown,))
+    with target.alone():
+        target.connection.execute("UPDATE store SET moved_from = NULL")
+
+
+def _mark(connection: SqlConnection) -> _Mark:
+    rows = connection.execute("SELECT id, stopped_at, moved_to, moved_from FROM store").fetchall()
+    if len(rows) != 1:
+        raise BadMove("the table `store` holds no id, or several: put the store back from a copy")
+    return _Mark(*rows[0])
+
+
+def _claim_target(source: MoveEnd, target: MoveEnd) -> None:
+    """Take the target for this source, unless something is in it that is not the source's own of before."""
+    here, there = _mark(source.connection), _mark(target.connection)
+    if here.stopped_at is not None:
+        raise BadMove(f"{source.shown} was put back from a copy, and nobody has released it: engine restore --release")
+    if here.moved_from is not None:
+        raise BadMove(f"the move of {here.moved_from} into {source.shown} is not finished: finish it first")
+    if here.moved_to is not None and here.moved_to != target.shown:
+        raise BadMove(f"{source.shown} was moved to {here.moved_to}, and can't be moved to {target.shown} as well")
+    if there.moved_from is not None:
+        if (there.moved_from, there.id) != (source.shown, here.id):
+            raise BadMove(f"{there.moved_from} is being moved into {target.shown}: finish that, or give it up")
+        return
+    if here.moved_to is not None:
+        raise BadMove(f"{source.shown} was moved to {target.shown}, and goes on there")
+    if there.moved_to is not None and there.id == here.id:
+        # it was here before, and all that it holds is in the source
+        _empty(target.connection)
+    filled = _filled(target.connection)
+    if filled:
+        raise BadMove(f"{target.shown} is not empty, it has {', '.join(filled)}: name a store that holds nothing")
+    sql = "UPDATE store SET id = ?, moved_from = ?, moved_to = NULL, stopped_at = NULL"
+    target.connection.execute(sql, (here.id, source.shown))
+
+
+def _close_source(source: MoveEnd, target: MoveEnd) -> None:
+    moved_to = _mark(source.connection).moved_to
+    if moved_to not in (None, target.shown):
+        raise BadMove(f"{source.shown} is being moved to {moved_to}: give up what was begun into {target.shown}")
+    source.connection.execute("UPDATE store SET moved_to = ?", (target.shown,))
+
+
+def _filled(connection: SqlConnection) -> list[str]:
+    return [table for table in KEYS if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None]
+
+
+def _empty(connection: SqlConnection) -> None:
+    connection.overwrite_deleted()
+    for table in KEYS:
+        connection.execute(f"DELETE FROM {table}")
+
+
+def columns_of(connection: SqlConnection, table: str) -> list[str]:
+    """The columns of a table; a number that a database gives to its rows by itself is among them."""
+    columns = connection.columns(table)
+    return columns if set(KEYS[table]) <= set(columns) else [*KEYS[table], *columns]
+
+
+def _pages(connection: SqlConnection, table: str, after: Sequence[Any] | None) -> Iterator[list[Any]]:
+    """The rows of a table behind a key, in the order of its keys, some at a time; each has its key at its head."""
+    key = KEYS[table]
+    columns = sorted(set(columns_of(connection, table)) - set(key))
+    places = ", ".join("?" * len(key))
+    while True:
+        behind = f"WHERE ({', '.join(key)}) > ({places})" if after is not None else ""
+        sql = f"SELECT {', '.join((*key, *columns))} FROM {table} {behind} ORDER BY {', '.join(key)} LIMIT {_MANY}"
+        rows = connection.execute(sql, tuple(after or ())).fetchall()
+        if rows:
+            yield rows
+        if len(rows) < _MANY:
+            return
+        after = rows[-1][: len(key)]
+
+
+def _copy(source: MoveEnd, target: MoveEnd, table: str, on_rows: OnRows) -> int:
+    """Copy what is missing at the end of a table: it was filled in the order of its keys."""
+    key = KEYS[table]
+    columns = [*key, *sorted(set(columns_of(source.connection, table)) - set(key))]
+    newest = f"SELECT {', '.join(key)} FROM {table} ORDER BY {', '.join(f'{one} DESC' for one in key)} LIMIT 1"
+    after = target.connection.execute(newest).fetchone()
+    total, done = _count(source.connection, table), _count(target.connection, table)
+    on_rows(table, done, total)
+    for rows in _pages(source.connection, table, after):
+        with target.alone():
+            target.connection.insert(table, columns, rows)
+        done += len(rows)
+        on_rows(table, done, total)
+    return done
+
+
+def _count(connection: SqlConnection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def _compare(source: SqlConnection, target: SqlConnection) -> None:
+    for table in KEYS:
+        if _digest(source, table) != _digest(target, table):
+            told = f"the table `{table}` is not what it was in the source"
+            raise BadMove(f"{told}: the move is not finished, and nothing goes on; give it up, and look into it")
+
+
+def _digest(connection: SqlConnection, table: str) -> str:
+    found = sha256()
+    for rows in _pages(connection, table, None):
+        for row in rows:
+            found.update(repr(tuple(row)).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def _open_target(source: MoveEnd, target: MoveEnd, lease: timedelta) -> int:
+    """Let the target go on; what somebody drove in the source is left alone until they have stopped for certain."""
+    here, there = _mark(source.connection), _mark(target.connection)
+    if (here.moved_to, there.moved_from, there.id) != (target.shown, source.shown, here.id):
+        raise BadMove(f"the move of {source.shown} into {target.shown} was given up, or finished, by somebody else")
+    connection, until = target.connection, timestamp(target.now() + lease)
+    driven = connection.execute("UPDATE sessions SET lease_until = ? WHERE owner IS NOT NULL", (until,)).rowcount
+    connection.execute("UPDATE jobs SET lease_until = ? WHERE owner IS NOT NULL", (until,))
+    for table, key in KEYS.items():
+        connection.number_on(table, key[0])
+    connection.execute("UPDATE store SET moved_from = NULL")
+    return driven
