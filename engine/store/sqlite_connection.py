@@ -44,6 +44,9 @@ class SqliteConnection(sqlite3.Connection):
         """See `store.SqlConnection`."""
         if len(texts) == 1:
             return self.execute(f"{query} = ?{behind}", texts)
+        # a text of JSON ends for SQLite where there is a NUL in it
+        if any("\0" in text for text in texts):
+            return self.execute(f"{query} IN ({', '.join('?' * len(texts))}){behind}", texts)
         return self.execute(f"{query} IN (SELECT value FROM json_each(?)){behind}", (json.dumps(texts),))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> None:

@@ -97,6 +97,27 @@ async def _done(url: str, batches: Sequence[Sequence[Append]]) -> tuple[list[App
     return results, rows
 
 
+@pytest.mark.parametrize("key", ["k", "a\0b", "\x1a", "'; DROP TABLE sessions; --", "\u2603 \U0001f600", "k" * 9000])
+async def test_a_key_of_any_characters_is_taken_once_and_found_again(two_urls: list[str], key: str) -> None:
+    async with open_url(two_urls[0]) as store:
+        for name in "abc":
+            await store.append(name, 0, [started(name)])
+        came: list[AppendResult] = []
+
+        async def claim(name: str, key: str) -> None:
+            came.append(await store.append(name, 1, [call_started(name, 2, key)]))
+
+        # alone, and beside another in one transaction
+        await claim("a", key)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(claim, "b", key)
+            nursery.start_soon(claim, "c", f"{key}\0")
+        (held,) = [one for one in came if isinstance(one, HeldKey)]
+        assert (held.key, held.holder) == (f"[]:{key}", "a/c")
+        assert sum(one == Appended() for one in came) == 2
+        assert [problem for one in "abc" for problem in await store.verify(one)] == []
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_many_at_once_come_to_what_each_alone_would(two_urls: list[str], seed: int) -> None:
     drawn = _drawn(random.Random(seed), 60)

@@ -11,6 +11,7 @@ import psycopg
 from engine.store.database import SqlRows
 from engine.store.postgres.notifications import notification
 from engine.store.postgres.placeholders import numbered
+from engine.store.postgres.texts import as_stored, row_as_given
 
 # a number that the server would give itself, where one is brought
 _AS_GIVEN = "OVERRIDING SYSTEM VALUE"
@@ -22,8 +23,14 @@ class PostgresRows:
     def __init__(self, cursor: psycopg.RawCursor[Any], pipeline: psycopg.Pipeline | None) -> None:
         self._cursor = cursor
         self._pipeline = pipeline
-        self.fetchone = cursor.fetchone
-        self.fetchall = cursor.fetchall
+
+    def fetchone(self) -> Any:
+        """See `store.SqlRows`."""
+        return row_as_given(self._cursor.fetchone())
+
+    def fetchall(self) -> list[Any]:
+        """See `store.SqlRows`."""
+        return [row_as_given(row) for row in self._cursor.fetchall()]
 
     @property
     def rowcount(self) -> int:
@@ -33,7 +40,7 @@ class PostgresRows:
         return self._cursor.rowcount
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._cursor)
+        return map(row_as_given, self._cursor)
 
 
 class PostgresConnection:
@@ -58,14 +65,14 @@ class PostgresConnection:
         text, order = numbered(sql)
         cursor = psycopg.RawCursor(self.raw)
         # what stands in a statement is ours, and never somebody's words
-        cursor.execute(text.encode(), [values[number] for number in order] if order else None)
+        cursor.execute(text.encode(), [as_stored(values[number]) for number in order] if order else None)
         return PostgresRows(cursor, self.pipeline)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> SqlRows:
         """See `store.SqlConnection`."""
         text, order = numbered(sql)
         cursor = psycopg.RawCursor(self.raw)
-        cursor.executemany(text.encode(), [[row[number] for number in order] for row in rows])
+        cursor.executemany(text.encode(), [[as_stored(row[number]) for number in order] for row in rows])
         return PostgresRows(cursor, self.pipeline)
 
     def among(self, query: str, texts: Sequence[str], behind: str = "", /) -> SqlRows:
@@ -73,7 +80,7 @@ class PostgresConnection:
         if len(texts) == 1:
             return self.execute(f"{query} = ?{behind}", texts)
         sql = f"{query} = ANY (ARRAY (SELECT json_array_elements_text(?::json))){behind}"
-        return self.execute(sql, (json.dumps(texts),))
+        return self.execute(sql, (json.dumps([as_stored(text) for text in texts]),))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> None:
         """See `store.SqlConnection`."""
@@ -119,7 +126,8 @@ class PostgresConnection:
 
 
 def _as_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=_bytes_as_text)
+    told = [dict(zip(columns, map(as_stored, row), strict=True)) for row in rows]
+    return json.dumps(told, default=_bytes_as_text)
 
 
 def _bytes_as_text(value: Any) -> str:
