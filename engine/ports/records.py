@@ -211,6 +211,14 @@ class CorruptLog(EngineError):
         self.session_id = session_id
 
 
+class NewerLog(CorruptLog):
+    """A log that a later version of the engine has gone on with: it is whole, and only that version can read it."""
+
+    def __init__(self, session_id: str, problem: str) -> None:
+        Exception.__init__(self, f"the log of {session_id} goes on where a later version runs: {problem}")
+        self.session_id = session_id
+
+
 class DamagedRow(CorruptLog):
     """What is stored beside a session's log says what it can't say, or something else than the log."""
 

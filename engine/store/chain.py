@@ -47,9 +47,15 @@ class UnreadableSegment(ValueError):
     """A segment that says no events."""
 
 
+class UnknownEvents(UnreadableSegment):
+    """A chain that is whole, with events that no engine of this version writes: a later one has."""
+
+
 class SegmentTooLarge(ValueError):
     """An append that nobody could read again."""
 
+
+_KINDS = frozenset(kind.value for kind in EventKind)
 
 # what comes of bytes that nobody wrote; memory and depth too, of which a few bytes can ask for all there is
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, MemoryError, RecursionError)
@@ -89,7 +95,11 @@ def erased(segment: Segment) -> set[int]:
 
 def kinds_of(segment: Segment) -> list[str]:
     """The kinds of a segment's events, in their order."""
-    return [line.split(" ")[1] for line in _lines(segment)[::2]]
+    return _kinds(_lines(segment))
+
+
+def _kinds(lines: Sequence[str]) -> list[str]:
+    return [line.split(" ")[1] for line in lines[::2]]
 
 
 def erase(segment: Segment, seq: int) -> Segment:
@@ -124,8 +134,12 @@ def verify(session_id: str, segments: Iterable[Segment], head: SegmentPlace) -> 
 
 
 def read(session_id: str, segments: Iterable[Segment], start: SegmentPlace, head: SegmentPlace) -> list[Event]:
-    """The events behind a place, up to the stored head, if they follow on each other; raises Unreadable."""
+    """The events behind a place, up to the stored head, if they follow on each other.
+
+    Raises UnreadableSegment, and UnknownEvents where all is whole but what a later version wrote.
+    """
     events: list[Event] = []
+    unknown: set[str] = set()
     seq, link = start.seq, start.link
     for segment in segments:
         if segment.session_id != session_id or segment.first != seq + 1:
@@ -134,7 +148,9 @@ def read(session_id: str, segments: Iterable[Segment], start: SegmentPlace, head
             lines = _lines(segment)
             link, count = _relink(segment, lines, link)
             if count == segment.last - segment.first + 1 and link == segment.hash:
-                events += _events(segment, lines)
+                new = {kind for kind in _kinds(lines) if kind not in _KINDS}
+                unknown |= new
+                events += _events(segment, lines) if not new else []
         except _DAMAGE as error:
             raise UnreadableSegment(f"{_span(segment)} can't be read: {_error_text(error)}") from None
         if count != segment.last - segment.first + 1 or link != segment.hash:
@@ -144,6 +160,8 @@ def read(session_id: str, segments: Iterable[Segment], start: SegmentPlace, head
         raise UnreadableSegment(f"the log ends at event {seq}, and its head is {head.seq}")
     if link != head.link:
         raise UnreadableSegment(f"the stored head does not fit event {head.seq}")
+    if unknown:
+        raise UnknownEvents(f"a later version of the engine wrote {', '.join(sorted(unknown))} into it")
     return events
 
 

@@ -55,6 +55,7 @@ from engine.store.projection import (
     Wake,
     changes,
     generation_of,
+    row_key,
 )
 from engine.trio_clock import TrioClock
 
@@ -125,7 +126,7 @@ class MemoryStore(MemoryQueue):
 
     async def meter_used(self, key: str, since: datetime | None) -> Any:
         """See `ports.Store`."""
-        return total(entry.amount for entry in self._added if entry.key == key and entry.counts(since))
+        return total(entry.amount for entry in self._added if entry.key == row_key(key) and entry.counts(since))
 
     def _refused(self, events: Sequence[Event]) -> HeldKey | ExpiredKey | FullMeter | None:
         added: list[MeterAddition] = []

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 
 from engine.errors import EngineError
-from engine.store import segments
+from engine.store import long_keys, segments
 
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
@@ -227,6 +227,7 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     ALTER TABLE store ADD COLUMN moved_to TEXT;
     ALTER TABLE store ADD COLUMN moved_from TEXT
     """,
+    long_keys.migrate,
 )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from engine.ports.records import FREE, OK, UNKNOWN, RequestRow
 from engine.session.state.event import Event, EventKind
 from engine.session.state.state import FINAL, Status
 from engine.spec.request_kind import RequestKind
+
+_LONGEST_KEY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +222,22 @@ def _key(event: Event) -> list[RowChange]:
     p = event.payload
     if p["idempotency_key"] is None:
         return []
-    key = f"{p['key_scope']}:{p['idempotency_key']}"
+    key = row_key(f"{p['key_scope']}:{p['idempotency_key']}")
     until, generation = _moment(p.get("key_until")), p.get("generation", 0)
     return [ClaimKey(key, _holder(event), event.at, p.get("compared"), until, generation)]
+
+
+def row_key(key: str) -> str:
+    """What a key of calls or of a meter stands under in a table, whose indexes take no text of any length.
+
+    One that is too long is cut off, and has its hash behind that: it is longer than any that is not.
+
+        >>> len(row_key("k" * 500)), len(row_key("k" * 5000))
+        (500, 504)
+    """
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return f"{key[: _LONGEST_KEY - 60]}{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def generation_of(status: str, until: datetime | None, expired: int, at: datetime) -> int | None:
@@ -233,7 +249,9 @@ def generation_of(status: str, until: datetime | None, expired: int, at: datetim
 
 def _reserve(event: Event, entry: Mapping[str, Any]) -> Reserve:
     since = _moment(entry["since"])
-    return Reserve(_holder(event), entry["meter"], entry["key"], entry["amount"], entry["limit"], event.at, since)
+    return Reserve(
+        _holder(event), entry["meter"], row_key(entry["key"]), entry["amount"], entry["limit"], event.at, since
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -173,6 +173,8 @@ def read_log(
             for problem in seal_problems(session_id, head, voucher):
                 raise chain.UnreadableSegment(problem)
         return chain.read(session_id, segments, start, head.place)
+    except chain.UnknownEvents as error:
+        raise stored.NewerLog(session_id, str(error)) from None
     except chain.UnreadableSegment as error:
         raise stored.CorruptLog(session_id, str(error)) from None
 

@@ -39,7 +39,7 @@ from engine.store.deliveries import SqlDeliveries
 from engine.store.deployments import SqlDeployments
 from engine.store.erase import erase
 from engine.store.log_key import HeadSeal, Voucher
-from engine.store.projection import changes
+from engine.store.projection import changes, row_key
 from engine.store.queries import (
     bundle_files,
     inbox_page,
@@ -238,7 +238,7 @@ class SqlStore:
 
     async def meter_used(self, key: str, since: datetime | None) -> Any:
         """See `ports.Store`."""
-        return await self._database.read(lambda connection: meter_used(connection, key, "", since))
+        return await self._database.read(lambda connection: meter_used(connection, row_key(key), "", since))
 
     async def due_sessions(self) -> list[str]:
         """See `ports.Store`."""

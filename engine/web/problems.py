@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from engine.language.value import compact, jsonable
-from engine.ports.records import CorruptLog, StoreMoved, UnknownSession
+from engine.ports.records import CorruptLog, NewerLog, StoreMoved, UnknownSession
 from engine.ports.resources import EnvironmentFault
 from engine.runtime.errors import BundleUnavailable, EngineClosed, NotAllowed
 from engine.store.backup import StoreStopped
@@ -104,6 +104,8 @@ def problem_of(error: Exception) -> HttpProblem | None:
             return HttpProblem(503, "session_moved", str(error))
         case StoreFault() | sqlite3.Error():
             return HttpProblem(503, "store_away", "the store can't be read or written now: ask again")
+        case NewerLog():
+            return HttpProblem(503, "newer_log", str(error))
         case CorruptLog():
             return HttpProblem(500, "damaged", str(error))
         case _:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import trio
 
 from engine.language.value import loads
-from engine.ports.records import Appended, HeldKey
+from engine.ports.records import Appended, CorruptLog, HeldKey, NewerLog
 from engine.ports.store import Store
 from engine.session.state.event import Event, EventKind
 from engine.session.state.evolve import fold
@@ -22,6 +23,7 @@ from engine.store.faults import BadStoreUrl
 from engine.store.file import connect
 from engine.store.memory import MemoryStore
 from engine.store.migrations import MIGRATIONS, NewerStore
+from engine.store.projection import row_key
 from engine.store.sqlite import open_store
 from engine.store.urls import open_url
 from engine.testing.log_events import START, call_started, started, woken
@@ -86,6 +88,48 @@ async def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(NewerStore):
         connect(tmp_path / "e.db")
+
+
+async def test_a_key_that_is_too_long_for_indexes_is_put_under_what_it_is_looked_for_by_now(tmp_path: Path) -> None:
+    key, short = "k" * 3000, "k" * 500
+    raw = sqlite3.connect(tmp_path / "e.db")
+    for script in MIGRATIONS[:16]:
+        if callable(script):
+            script(raw)
+        else:
+            raw.executescript(script)
+    raw.execute("PRAGMA user_version = 16")
+    sql = "INSERT INTO idempotency_keys (key, holder, status) VALUES (?, ?, 'in_flight')"
+    raw.executemany(sql, [(key, "s/1"), (short, "s/2")])
+    raw.execute("INSERT INTO meter_entries (key, holder, amount, at) VALUES (?, 's/1', '1', '')", (key,))
+    raw.commit()
+    raw.close()
+    connection = connect(tmp_path / "e.db")
+    rows = connection.execute("SELECT holder, key FROM idempotency_keys ORDER BY holder").fetchall()
+    assert rows == [("s/1", row_key(key)), ("s/2", short)]
+    assert connection.execute("SELECT key FROM meter_entries").fetchall() == [(row_key(key),)]
+    connection.close()
+
+
+class Later(StrEnum):
+    """Kinds of events that no engine of this version writes."""
+
+    TELEPORTED = "session_teleported"
+
+
+async def test_a_session_that_a_later_version_has_gone_on_with_is_left_to_it(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "e.db") as store:
+        await store.append("s", 0, [started("s")])
+        later: Any = Later.TELEPORTED
+        await store.append("s", 1, [Event("s", 2, 0, later, {"to": "a place"}, START)])
+        with pytest.raises(NewerLog, match="a later version of the engine wrote session_teleported into it"):
+            await store.load("s")
+        assert await store.verify("s") == ["a later version of the engine wrote session_teleported into it"]
+        # what is damaged as well is damaged
+        await store._database.write(lambda c: c.execute("UPDATE segments SET hash = 'x' WHERE first = 1"))
+        with pytest.raises(CorruptLog, match="changed") as damaged:
+            await store.load("s")
+        assert not isinstance(damaged.value, NewerLog)
 
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(

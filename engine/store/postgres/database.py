@@ -119,6 +119,8 @@ def away(error: psycopg.Error, address: PostgresAddress) -> Exception:
     """What is said of a server that can't be asked; of what else went wrong the error itself."""
     if isinstance(error, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
         return StoreFault(f"the store {address.shown} is busy: {str(error).strip()}")
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        return StoreFault(f"the store {address.shown} can't hold a value that is so long: {str(error).strip()}")
     if isinstance(error, psycopg.OperationalError):
         return StoreFault(f"the store {address.shown} can't be reached: {str(error).strip() or type(error).__name__}")
     return error
