@@ -135,6 +135,15 @@ kills: .venv/.dev ## kill -9 what drives sessions, and a service under load, KIL
 	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)
 	@$(BIN)/python -m tests.kills.service_storm --kills $(or $(KILLS),200)
 
+cluster: .venv/.dev .postgres ## one door and three workers on PostgreSQL, killed and restarted (SESSIONS=N; DATA=FILE, a JSON list of texts)
+	@$(BIN)/python -m tests.kills.cluster $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(KILLS),--kills $(KILLS)) $(if $(DATA),--data $(DATA))
+
+.PHONY: .postgres
+.postgres:
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || \
+	  { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; } || \
+	  { echo "there is no PostgreSQL server: apt-get install postgresql, as root"; exit 1; }
+
 fuzz: .venv/.dev ## feed what reads texts of others with inputs that nobody would think of, MINUTES in all (60 unless given)
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 

@@ -22,7 +22,9 @@ HAS_POSTGRES = bool(_FOLDERS) or shutil.which("initdb") is not None
 class PostgresServer:
     """One that can be stopped, killed and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        """A `durable` one keeps what it has acknowledged through a crash of the machine too, and is slower."""
+        self._fsync = "on" if durable else "off"
         # not in a folder of pytest's, where only who runs the tests may look
         self.at = at = Path(tempfile.mkdtemp(prefix="pg-"))
         atexit.register(self._remove)
@@ -44,7 +46,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Run, and answer."""
-        options = f"-k {self.at} -c listen_addresses= -c fsync=off -c max_connections=200"
+        options = f"-k {self.at} -c listen_addresses= -c fsync={self._fsync} -c max_connections=200"
         self._run("pg_ctl", "-D", f"{self.at}/data", "-l", f"{self.at}/log", "-w", "-t", "600", "-o", options, "start")
 
     def stop(self, how: str = "immediate") -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from tests.kills import service_storm
+import argparse
+
+import pytest
+
+from tests.kills import cluster, service_storm
 from tests.kills.storm import storm
+from tests.postgres import HAS_POSTGRES
 
 
 def test_kills_at_random_moments_lose_nothing_and_repeat_no_write_that_must_not() -> None:
@@ -16,3 +21,14 @@ def test_the_door_and_its_workers_are_killed_in_turn_and_nothing_is_lost_or_done
     found = service_storm.storm(4, seed=3)
     assert found.wrong == []
     assert found.kills == 4
+
+
+@pytest.mark.skipif(not HAS_POSTGRES, reason="there is no PostgreSQL server here")
+def test_a_cluster_whose_workers_are_killed_and_whose_server_is_restarted_loses_and_doubles_nothing() -> None:
+    found = cluster.cluster(argparse.Namespace(sessions=60, kills=3, restarts=1, seed=3, data=None))
+    assert (found.lost, found.doubled, found.damaged) == ([], [], [])
+    assert (found.sessions, found.kills, found.restarts) == (60, 3, 1)
+    assert found.last_line() == "0 lost, 0 doubled, 60 logs verify"
+    # every refund that a session speaks of, and no other, stands in the billing system
+    assert found.refunds == found.states["case_opened"] > 0
+    assert len([name for name in found.drove if name.startswith("worker")]) > 1

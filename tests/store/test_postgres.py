@@ -146,6 +146,23 @@ async def test_restarts_of_the_server_under_load_lose_and_double_nothing() -> No
         own.stop()
 
 
+async def test_a_question_waits_for_a_server_that_restarts() -> None:
+    own = PostgresServer()
+    try:
+        async with open_url(own.url("asked")) as store:
+            await store.append("s", 0, [started("s")])
+            await store.load("s")
+            await trio.to_thread.run_sync(own.stop)
+            async with trio.open_nursery() as nursery:
+                for _ in range(6):
+                    nursery.start_soon(store.load, "s")
+                await trio.sleep(0.2)
+                await trio.to_thread.run_sync(own.start)
+            assert len(await store.load("s")) == 1
+    finally:
+        own.stop()
+
+
 async def test_a_server_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.store.postgres.database.PATIENCE", 0.2)
     own = PostgresServer()

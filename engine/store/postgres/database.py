@@ -27,6 +27,8 @@ R = TypeVar("R")
 # connections that read at once, and how long a server that went away is waited for, in seconds
 READERS, PATIENCE = 4, 20.0
 _PAUSES = (0.05, 0.1, 0.2, 0.5)
+# it shuts down, has crashed, starts, or has too many connections
+_SOON = {"57P01", "57P02", "57P03", "53300"}
 
 
 # what whoever moves a store holds alone
@@ -115,6 +117,12 @@ class PostgresTransactions:
         self.connection.raw.close()
 
 
+def is_away(error: psycopg.Error) -> bool:
+    """Whether the server can't be asked at all, and may be soon: it restarts, or has no connection to spare."""
+    state = error.sqlstate
+    return state is None or state.startswith("08") or state in _SOON
+
+
 def away(error: psycopg.Error, address: PostgresAddress) -> Exception:
     """What is said of a server that can't be asked; of what else went wrong the error itself."""
     if isinstance(error, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
@@ -134,30 +142,46 @@ class PostgresDatabase:
         self._writer = writer
         self._free: list[psycopg.Connection[Any]] = []
         self._readers = trio.CapacityLimiter(READERS)
+        # since when no question came through, of Python's monotonic clock
+        self._away_since: float | None = None
 
     async def read(self, job: Callable[[SqlConnection], T]) -> T:
         """See `store.SqlDatabase`."""
         return await trio.to_thread.run_sync(self._asked, job, limiter=self._readers)
 
     def _asked(self, job: Callable[[SqlConnection], T]) -> T:
-        try:
-            # one that has waited may be a connection to a server that went away since
-            while self._free:
-                raw = self._free.pop()
-                try:
-                    return self._in_one_moment(raw, job)
-                except psycopg.OperationalError:
-                    if not raw.closed:
-                        raise
-                finally:
-                    self._keep(raw)
-            raw = self._address.connect("engine reader")
+        """Ask, and wait for a server that went away; where it has been for long nobody waits for it any more."""
+        for pause in (*_PAUSES, *[1.0] * int(PATIENCE), 0.0):
+            try:
+                found = self._asked_once(job)
+                self._away_since = None
+                return found
+            except psycopg.OperationalError as error:
+                if not is_away(error):
+                    raise away(error, self._address) from error
+                now = time.monotonic()
+                since = self._away_since = self._away_since or now
+                if not pause or now + pause > since + PATIENCE:
+                    raise away(error, self._address) from error
+                time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    def _asked_once(self, job: Callable[[SqlConnection], T]) -> T:
+        # one that has waited may be a connection to a server that went away since
+        while self._free:
+            raw = self._free.pop()
             try:
                 return self._in_one_moment(raw, job)
+            except psycopg.OperationalError:
+                if not raw.closed:
+                    raise
             finally:
                 self._keep(raw)
-        except psycopg.OperationalError as error:
-            raise away(error, self._address) from error
+        raw = self._address.connect("engine reader")
+        try:
+            return self._in_one_moment(raw, job)
+        finally:
+            self._keep(raw)
 
     def _keep(self, raw: psycopg.Connection[Any]) -> None:
         if not raw.closed:
