@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from engine.random_bytes import random_hex
+from tests.ports import free_port
 
 # Debian keeps the server's programs where no path leads
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -22,9 +23,13 @@ HAS_POSTGRES = bool(_FOLDERS) or shutil.which("initdb") is not None
 class PostgresServer:
     """One that can be stopped, killed and started again."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        """A `durable` one keeps what it has acknowledged through a crash of the machine too, and is slower."""
+    def __init__(self, *, durable: bool = False, listen: str = "") -> None:
+        """A `durable` one keeps what it has acknowledged through a crash of the machine too, and is slower.
+
+        It listens at an address too, if one is given, for whoever is in that network.
+        """
         self._fsync = "on" if durable else "off"
+        self._listen, self._port = listen, free_port() if listen else 5432
         # not in a folder of pytest's, where only who runs the tests may look
         self.at = at = Path(tempfile.mkdtemp(prefix="pg-"))
         atexit.register(self._remove)
@@ -37,6 +42,9 @@ class PostgresServer:
         self._run(
             "initdb", "-D", f"{at}/data", "-U", "engine", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"
         )
+        if listen:
+            with (at / "data/pg_hba.conf").open("a", encoding="utf-8") as rules:
+                rules.write(f"host all all {listen}/24 trust\n")
         self.start()
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -46,7 +54,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Run, and answer."""
-        options = f"-k {self.at} -c listen_addresses= -c fsync={self._fsync} -c max_connections=200"
+        options = f"-k {self.at} -p {self._port} -c listen_addresses={self._listen} -c fsync={self._fsync} -c max_connections=200"
         self._run("pg_ctl", "-D", f"{self.at}/data", "-l", f"{self.at}/log", "-w", "-t", "600", "-o", options, "start")
 
     def stop(self, how: str = "immediate") -> None:
@@ -60,9 +68,8 @@ class PostgresServer:
 
     def url(self, schema: str = "") -> str:
         """A store that nobody has, or one of a name."""
-        return (
-            f"postgresql://engine@/postgres?host={quote(str(self.at), safe='')}&schema={schema or f's{random_hex(6)}'}"
-        )
+        at = self._listen or quote(str(self.at), safe="")
+        return f"postgresql://engine@/postgres?host={at}&port={self._port}&schema={schema or f's{random_hex(6)}'}"
 
 
 @cache

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import pytest
 import yaml
 
 from tests.cli.shell import ROOT, Shell, copy_of_root, environment
+from tests.ports import free_port
 from tests.waiting import until
 from tests.web.service import lines_of, open_service, opening
 
@@ -30,13 +30,6 @@ PAGE = (ROOT / "docs" / "operate" / "deploy.md").read_text("utf-8")
 def block(language: str, number: int = 0) -> str:
     """A block of the page."""
     return str(re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)[number])
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def configured(at: Path, more: str = "") -> int:

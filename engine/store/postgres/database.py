@@ -142,12 +142,17 @@ class PostgresDatabase:
         self._writer = writer
         self._free: list[psycopg.Connection[Any]] = []
         self._readers = trio.CapacityLimiter(READERS)
+        self._closed = False
         # since when no question came through, of Python's monotonic clock
         self._away_since: float | None = None
 
     async def read(self, job: Callable[[SqlConnection], T]) -> T:
-        """See `store.SqlDatabase`."""
-        return await trio.to_thread.run_sync(self._asked, job, limiter=self._readers)
+        """See `store.SqlDatabase`.
+
+        Who can't wait for an answer any more goes on without it: a driver has to stop what it does before its lease
+        ends, also while nobody hears from the server.
+        """
+        return await trio.to_thread.run_sync(self._asked, job, limiter=self._readers, abandon_on_cancel=True)
 
     def _asked(self, job: Callable[[SqlConnection], T]) -> T:
         """Ask, and wait for a server that went away; where it has been for long nobody waits for it any more."""
@@ -184,7 +189,9 @@ class PostgresDatabase:
             self._keep(raw)
 
     def _keep(self, raw: psycopg.Connection[Any]) -> None:
-        if not raw.closed:
+        if self._closed:
+            raw.close()
+        elif not raw.closed:
             self._free.append(raw)
 
     @staticmethod
@@ -224,6 +231,7 @@ class PostgresDatabase:
         return await self.read(look)
 
     def close(self) -> None:
-        """Let go of the connections."""
-        for raw in self._free:
-            raw.close()
+        """Let go of the connections; one at which somebody still waits is let go of then."""
+        self._closed = True
+        while self._free:
+            self._free.pop().close()
