@@ -131,9 +131,10 @@ long: .venv/.dev ## the long forms of tests of which CI runs short ones
 faults: .venv/.dev ## what each fault of a model's server comes to, as a table
 	@$(BIN)/python -m tests.model.faults
 
-kills: .venv/.dev ## kill -9 what drives sessions, and a service under load, KILLS times each (200 unless given); judge what held
+kills: .venv/.dev .postgres ## kill -9 what drives sessions, and a service under load, KILLS times each (200 unless given); judge what held
 	@$(BIN)/python -m tests.kills.storm --kills $(or $(KILLS),200)
 	@$(BIN)/python -m tests.kills.service_storm --kills $(or $(KILLS),200)
+	@$(BIN)/python -m tests.kills.storm --postgres --kills $(or $(KILLS),200)
 
 cluster: .venv/.dev .postgres ## one door and three workers on PostgreSQL, killed and restarted (SESSIONS=N; DATA=FILE, a JSON list of texts)
 	@$(BIN)/python -m tests.kills.cluster $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(KILLS),--kills $(KILLS)) $(if $(DATA),--data $(DATA))

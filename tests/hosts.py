@@ -66,3 +66,11 @@ class Host:
     def mend(self) -> None:
         """Put it in again."""
         self._ip("link", "set", self._cable, "up")
+
+    def lose_answers(self) -> None:
+        """What is sent from there arrives here, and nothing arrives there."""
+        self._ip("route", "add", "blackhole", f"{self.there}/32")
+
+    def find_answers(self) -> None:
+        """Answers arrive again."""
+        self._ip("route", "del", "blackhole", f"{self.there}/32")

@@ -1,4 +1,4 @@
-"""`make kills`: real `kill -9`s at random moments over SQLite, and what held afterwards."""
+"""`make kills`: real `kill -9`s at random moments, and what held afterwards."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ from engine.runtime.runner import Runner
 from engine.session.state.state import State, Status
 from engine.store.urls import open_url
 from tests.kills.sessions import effects, made
+from tests.postgres import PostgresServer
 
 PATIENCE = 120.0
 
@@ -47,36 +49,43 @@ class Storm:
         )
 
 
-def storm(kills: int, seed: int, at_once: int = 12, tell: object = None) -> Storm:
-    """Kill so often, with new sessions whenever all have ended; the same seed kills at the same delays."""
+def storm(
+    kills: int, seed: int, at_once: int = 12, tell: object = None, *, url: str | None = None, children: int = 1
+) -> Storm:
+    """Kill so often, with new sessions whenever all have ended; the same seed kills at the same delays.
+
+    Of several `children` each drives what the others do not, and is killed at a moment of its own.
+    """
     began, dice, found = time.monotonic(), random.Random(seed), Storm()
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         root = Path(folder)
-        url = f"sqlite:///{root / 'engine.db'}"
+        store = url or f"sqlite:///{root / 'engine.db'}"
         while found.kills < kills:
-            trio.run(_begin, url, root, found, at_once)
-            while trio.run(_settle, url, root, found):
+            trio.run(_begin, store, root, found, at_once)
+            while trio.run(_settle, store, root, found):
                 if found.kills < kills:
-                    _run(url, root, dice.uniform(0.6, 2.0))
-                    found.kills += 1
+                    _run(store, root, [dice.uniform(0.6, 2.0) for _ in range(children)])
+                    found.kills += children
                     if callable(tell):
                         tell()
                 else:
-                    _run(url, root, PATIENCE)
-        trio.run(judge, url, root, found)
+                    _run(store, root, [PATIENCE])
+        trio.run(judge, store, root, found)
     found.seconds = time.monotonic() - began
     return found
 
 
-def _run(url: str, root: Path, seconds: float) -> None:
-    """The child, killed after so long unless it ends by itself."""
-    child = subprocess.Popen([sys.executable, "-m", "tests.kills.child", url, str(root)])
-    try:
-        code = child.wait(seconds)
-        assert code == 0, f"the child ended with {code}"
-    except subprocess.TimeoutExpired:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+def _run(url: str, root: Path, lives: list[float]) -> None:
+    """Children at once, each killed after so long unless it ends by itself."""
+    line = [sys.executable, "-m", "tests.kills.child", url, str(root)]
+    began, children = time.monotonic(), [(seconds, subprocess.Popen(line)) for seconds in sorted(lives)]
+    for seconds, child in children:
+        try:
+            code = child.wait(max(0.0, began + seconds - time.monotonic()))
+            assert code == 0, f"the child ended with {code}"
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
 
 
 async def _begin(url: str, root: Path, found: Storm, count: int) -> None:
@@ -151,7 +160,10 @@ def main(storm: Callable[..., Storm], description: str | None) -> int:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--postgres", action="store_true", help="three at once, on a server")
     arguments = parser.parse_args()
+    if arguments.postgres:
+        storm = partial(storm, url=PostgresServer().url(), children=3)
     quiet = not sys.stderr.isatty()
     with click.progressbar(length=arguments.kills, label="kills", file=sys.stderr, hidden=quiet) as bar:
         found = storm(arguments.kills, arguments.seed, tell=lambda: bar.update(1))

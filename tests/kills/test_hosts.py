@@ -98,7 +98,8 @@ def worker(at: Path, url: str, name: str, *host: str) -> Iterator[subprocess.Pop
         process.wait()
 
 
-def test_a_worker_whose_network_is_cut_stops_what_it_does_before_another_begins(tmp_path: Path) -> None:
+@pytest.mark.parametrize("one_way", [False, True])
+def test_a_worker_whose_network_is_cut_stops_what_it_does_before_another_begins(tmp_path: Path, one_way: bool) -> None:
     at = tmp_path / "session"
     at.mkdir()
     for path, content in made().files.items():
@@ -123,12 +124,12 @@ def test_a_worker_whose_network_is_cut_stops_what_it_does_before_another_begins(
         try:
             with worker(tmp_path, url, "far", *far.command()):
                 until(lambda: bool(noted(at)), "the far worker acts")
-                far.cut()
+                (far.lose_answers if one_way else far.cut)()
                 with worker(tmp_path, url, "near"):
                     until(lambda: len({pid for _, pid, _ in noted(at)}) > 1, "the near worker acts")
                     (at / "cut").touch()
                     until(lambda: trio.run(ended)[0] == "done", "the near worker ends it")
-                far.mend()
+                (far.find_answers if one_way else far.mend)()
                 until(
                     lambda: "could not be driven" in (tmp_path / "far.txt").read_text("utf-8"), "the far one finds out"
                 )

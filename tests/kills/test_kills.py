@@ -8,13 +8,20 @@ import pytest
 
 from tests.kills import cluster, service_storm
 from tests.kills.storm import storm
-from tests.postgres import HAS_POSTGRES
+from tests.postgres import HAS_POSTGRES, server
 
 
 def test_kills_at_random_moments_lose_nothing_and_repeat_no_write_that_must_not() -> None:
     found = storm(8, seed=7, at_once=4)
     assert found.wrong == []
     assert found.kills == 8
+
+
+@pytest.mark.skipif(not HAS_POSTGRES, reason="there is no PostgreSQL server here")
+def test_three_that_drive_the_same_sessions_on_a_server_are_killed_and_lose_and_repeat_nothing() -> None:
+    found = storm(9, seed=5, at_once=6, url=server().url(), children=3)
+    assert found.wrong == []
+    assert found.kills == 9
 
 
 def test_the_door_and_its_workers_are_killed_in_turn_and_nothing_is_lost_or_done_twice() -> None:
