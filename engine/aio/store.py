@@ -202,6 +202,10 @@ class ThreadStore:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.strays))
 
+    async def check_open(self) -> None:
+        """See `ports.Store`."""
+        await self.context.call(partial(self.context.value.check_open))
+
     async def file_problems(self) -> list[str]:
         """See `ports.Store`."""
         return await self.context.call(partial(self.context.value.file_problems))

@@ -199,6 +199,10 @@ class Store(PastSessions, Queue, Protocol):
         """What stands beside logs for sessions that there are not, by the session that it says it is of."""
         ...
 
+    async def check_open(self) -> None:
+        """Raise StoreMoved where nothing can be written, since the store goes on elsewhere or is not wholly here."""
+        ...
+
     async def file_problems(self) -> list[str]:
         """What is wrong with the store as a whole, beyond what is wrong with its sessions and bundles."""
         ...

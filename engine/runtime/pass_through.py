@@ -160,6 +160,10 @@ class PassThrough:
         """See `ports.Store`."""
         return await self._inner.strays()
 
+    async def check_open(self) -> None:
+        """See `ports.Store`."""
+        await self._inner.check_open()
+
     async def file_problems(self) -> list[str]:
         """See `ports.Store`."""
         return await self._inner.file_problems()

@@ -17,6 +17,7 @@ from engine.session.state.state import FINAL
 from engine.spec.request_kind import RequestKind
 from engine.store.database import SqlConnection
 from engine.store.file import connect
+from engine.store.move_mark import ASK, check_open
 
 
 class BadBackup(EngineError):
@@ -43,9 +44,11 @@ def copy(source: Path, target: Path, at: str) -> CopiedStore:
 
 
 def release(path: Path) -> bool:
-    """Let a stopped store go on; False where it was not stopped.  Raises sqlite3.Error."""
+    """Let a stopped store go on; False where it was not stopped.  Raises sqlite3.Error, StoreMoved."""
     connection = connect(path)
     try:
+        # a copy of a store that goes on elsewhere does not go on
+        check_open(connection.execute(ASK).fetchone())
         with connection:
             done = connection.execute("UPDATE store SET stopped_at = NULL WHERE stopped_at IS NOT NULL").rowcount
     finally:

@@ -320,6 +320,9 @@ class MemoryStore(MemoryQueue):
         """See `ports.Store`: nobody else writes here."""
         return {}
 
+    async def check_open(self) -> None:
+        """See `ports.Store`: it is in this process, and nowhere else."""
+
     async def file_problems(self) -> list[str]:
         """See `ports.Store`."""
         return []

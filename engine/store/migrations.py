@@ -225,7 +225,9 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     # a store that was moved to another, and one into which another is moved
     """
     ALTER TABLE store ADD COLUMN moved_to TEXT;
-    ALTER TABLE store ADD COLUMN moved_from TEXT
+    ALTER TABLE store ADD COLUMN moved_from TEXT;
+    ALTER TABLE store ADD COLUMN move_key TEXT;
+    ALTER TABLE store ADD COLUMN move_done INTEGER NOT NULL DEFAULT 0
     """,
     long_keys.migrate,
 )

@@ -62,12 +62,17 @@ class MoveEnd:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """The row of `store`."""
+    """The row of `store`: which store it is, and the move that it is an end of, as `key` names it.
+
+    A source is `done` with a move from the moment at which the target may be open.
+    """
 
     id: str
     stopped_at: str | None
     moved_to: str | None
     moved_from: str | None
+    key: str | None
+    done: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,67 +93,101 @@ def move(source: MoveEnd, target: MoveEnd, lease: timedelta, on_rows: OnRows = _
     Whoever drove a session when its store was closed stops within a `lease`, and nobody drives it there before.
     """
     with target.alone():
-        _claim_target(source, target)
+        key = _claim_target(source, target)
     with source.alone():
-        _close_source(source, target)
-    rows = {table: _copy(source, target, table, on_rows) for table in KEYS}
-    _compare(source.connection, target.connection)
+        _close_source(source, target, key)
+    rows = {table: _copy(source, target, key, table, on_rows) for table in KEYS}
+    _compare(source, target, key)
+    # from here on the target may be open: who gives up without it would have two
+    with source.alone():
+        if _mark(source.connection).key != key:
+            raise BadMove(_OVER.format(source.shown, target.shown))
+        source.connection.execute("UPDATE store SET move_done = 1")
     with target.alone():
-        driven = _open_target(source, target, lease)
+        driven = _open_target(source, target, key, lease)
     return MovedStore(rows, driven)
 
 
-def give_up(source: MoveEnd, target: MoveEnd) -> None:
-    """Let the source go on whose move was not finished, and empty the target; raises BadMove."""
-    with target.alone():
-        if _mark(target.connection).moved_from != source.shown:
-            raise BadMove(f"no move of {source.shown} into {target.shown} is under way: nothing is given up")
-        _empty(target.connection)
-        # whoever is still copying can't finish, and the target stays closed until the source is open again
-        target.connection.execute("UPDATE store SET id = ?", (random_hex(16),))
+_OVER = "the move of {} into {} was given up, or finished, by somebody else"
+
+
+def give_up(source: MoveEnd, target: MoveEnd | None) -> bool:
+    """Let the source go on whose move was not finished, and empty the target; raises BadMove.
+
+    Without the target, or where it is another by now, the source alone: False then.  That is refused where the move
+    came so far that the target may be open.
+    """
+    key, claimed = _mark(source.connection).key, False
+    if target is not None:
+        with target.alone():
+            here, there = _mark(source.connection), _mark(target.connection)
+            claimed = (
+                there.moved_from is not None
+                and there.id == here.id
+                and (here.key is None or there.key in (None, here.key))
+            )
+            if claimed:
+                _empty(target.connection)
+                # whoever is still copying can't finish, and the target stays closed until the source is open again
+                target.connection.execute("UPDATE store SET move_key = NULL")
     with source.alone():
-        source.connection.execute("UPDATE store SET moved_to = NULL WHERE moved_to = ?", (target.shown,))
-    with target.alone():
-        target.connection.execute("UPDATE store SET moved_from = NULL")
+        here = _mark(source.connection)
+        if not claimed and here.moved_to is None:
+            raise BadMove(f"no move of {source.shown} is under way: nothing is given up")
+        if here.key != key or (here.done and not claimed):
+            raise BadMove(f"{source.shown} was moved to {here.moved_to}, and may go on there: nothing is given up")
+        source.connection.execute("UPDATE store SET moved_to = NULL, move_key = NULL, move_done = 0")
+    if target is not None and claimed:
+        with target.alone():
+            target.connection.execute("UPDATE store SET id = ?, moved_from = NULL", (random_hex(16),))
+    return claimed
 
 
 def _mark(connection: SqlConnection) -> _Mark:
-    rows = connection.execute("SELECT id, stopped_at, moved_to, moved_from FROM store").fetchall()
+    rows = connection.execute("SELECT id, stopped_at, moved_to, moved_from, move_key, move_done FROM store").fetchall()
     if len(rows) != 1:
         raise BadMove("the table `store` holds no id, or several: put the store back from a copy")
     return _Mark(*rows[0])
 
 
-def _claim_target(source: MoveEnd, target: MoveEnd) -> None:
+def _claim_target(source: MoveEnd, target: MoveEnd) -> str:
     """Take the target for this source, unless something is in it that is not the source's own of before."""
     here, there = _mark(source.connection), _mark(target.connection)
     if here.stopped_at is not None:
         raise BadMove(f"{source.shown} was put back from a copy, and nobody has released it: engine restore --release")
     if here.moved_from is not None:
         raise BadMove(f"the move of {here.moved_from} into {source.shown} is not finished: finish it first")
-    if here.moved_to is not None and here.moved_to != target.shown:
-        raise BadMove(f"{source.shown} was moved to {here.moved_to}, and can't be moved to {target.shown} as well")
-    if there.moved_from is not None:
-        if (there.moved_from, there.id) != (source.shown, here.id):
-            raise BadMove(f"{there.moved_from} is being moved into {target.shown}: finish that, or give it up")
-        return
+    if there.moved_from is not None and there.key is not None and there.id == here.id and here.key in (None, there.key):
+        return there.key
     if here.moved_to is not None:
-        raise BadMove(f"{source.shown} was moved to {target.shown}, and goes on there")
+        told = "and goes on there" if here.done else "and that is not finished: finish it, or give it up"
+        raise BadMove(f"{source.shown} was moved to {here.moved_to}, {told}")
+    if there.moved_from is not None:
+        raise BadMove(f"{there.moved_from} is being moved into {target.shown}: finish that, or give it up")
     if there.moved_to is not None and there.id == here.id:
         # it was here before, and all that it holds is in the source
         _empty(target.connection)
     filled = _filled(target.connection)
     if filled:
-        raise BadMove(f"{target.shown} is not empty, it has {', '.join(filled)}: name a store that holds nothing")
-    sql = "UPDATE store SET id = ?, moved_from = ?, moved_to = NULL, stopped_at = NULL"
-    target.connection.execute(sql, (here.id, source.shown))
+        told = "name a store that holds nothing, and start its service after the move"
+        raise BadMove(f"{target.shown} is not empty, it has {', '.join(filled)}: {told}")
+    key = random_hex(16)
+    sql = "UPDATE store SET id = ?, moved_from = ?, move_key = ?, moved_to = NULL, move_done = 0, stopped_at = NULL"
+    target.connection.execute(sql, (here.id, source.shown, key))
+    return key
 
 
-def _close_source(source: MoveEnd, target: MoveEnd) -> None:
-    moved_to = _mark(source.connection).moved_to
-    if moved_to not in (None, target.shown):
-        raise BadMove(f"{source.shown} is being moved to {moved_to}: give up what was begun into {target.shown}")
-    source.connection.execute("UPDATE store SET moved_to = ?", (target.shown,))
+def _close_source(source: MoveEnd, target: MoveEnd, key: str) -> None:
+    here = _mark(source.connection)
+    if here.key not in (None, key):
+        raise BadMove(f"{source.shown} is being moved to {here.moved_to}: give up what was begun into {target.shown}")
+    source.connection.execute("UPDATE store SET moved_to = ?, move_key = ?", (target.shown, key))
+
+
+def _check_claimed(source: MoveEnd, target: MoveEnd, key: str) -> None:
+    there = _mark(target.connection)
+    if there.key != key or there.moved_from is None:
+        raise BadMove(_OVER.format(source.shown, target.shown))
 
 
 def _filled(connection: SqlConnection) -> list[str]:
@@ -183,29 +222,41 @@ def _pages(connection: SqlConnection, table: str, after: Sequence[Any] | None) -
         after = rows[-1][: len(key)]
 
 
-def _copy(source: MoveEnd, target: MoveEnd, table: str, on_rows: OnRows) -> int:
+def _copy(source: MoveEnd, target: MoveEnd, key: str, table: str, on_rows: OnRows) -> int:
     """Copy what is missing at the end of a table: it was filled in the order of its keys."""
-    key = KEYS[table]
-    columns = [*key, *sorted(set(columns_of(source.connection, table)) - set(key))]
-    newest = f"SELECT {', '.join(key)} FROM {table} ORDER BY {', '.join(f'{one} DESC' for one in key)} LIMIT 1"
-    after = target.connection.execute(newest).fetchone()
+    names = KEYS[table]
+    columns = [*names, *sorted(set(columns_of(source.connection, table)) - set(names))]
+    after = _newest(target.connection, table)
     total, done = _count(source.connection, table), _count(target.connection, table)
     on_rows(table, done, total)
     for rows in _pages(source.connection, table, after):
         with target.alone():
+            _check_claimed(source, target, key)
+            if _newest(target.connection, table) != after:
+                raise BadMove(f"somebody else moves {source.shown} into {target.shown} at the same time: wait for that")
             target.connection.insert(table, columns, rows)
+        after = rows[-1][: len(names)]
         done += len(rows)
         on_rows(table, done, total)
     return done
+
+
+def _newest(connection: SqlConnection, table: str) -> tuple[Any, ...] | None:
+    """The key of the last row of a table."""
+    names = KEYS[table]
+    order = ", ".join(f"{one} DESC" for one in names)
+    row = connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order} LIMIT 1").fetchone()
+    return tuple(row) if row is not None else None
 
 
 def _count(connection: SqlConnection, table: str) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
-def _compare(source: SqlConnection, target: SqlConnection) -> None:
+def _compare(source: MoveEnd, target: MoveEnd, key: str) -> None:
     for table in KEYS:
-        if _digest(source, table) != _digest(target, table):
+        if _digest(source.connection, table) != _digest(target.connection, table):
+            _check_claimed(source, target, key)
             told = f"the table `{table}` is not what it was in the source"
             raise BadMove(f"{told}: the move is not finished, and nothing goes on; give it up, and look into it")
 
@@ -218,15 +269,13 @@ def _digest(connection: SqlConnection, table: str) -> str:
     return found.hexdigest()
 
 
-def _open_target(source: MoveEnd, target: MoveEnd, lease: timedelta) -> int:
+def _open_target(source: MoveEnd, target: MoveEnd, key: str, lease: timedelta) -> int:
     """Let the target go on; what somebody drove in the source is left alone until they have stopped for certain."""
-    here, there = _mark(source.connection), _mark(target.connection)
-    if (here.moved_to, there.moved_from, there.id) != (target.shown, source.shown, here.id):
-        raise BadMove(f"the move of {source.shown} into {target.shown} was given up, or finished, by somebody else")
+    _check_claimed(source, target, key)
     connection, until = target.connection, timestamp(target.now() + lease)
     driven = connection.execute("UPDATE sessions SET lease_until = ? WHERE owner IS NOT NULL", (until,)).rowcount
     connection.execute("UPDATE jobs SET lease_until = ? WHERE owner IS NOT NULL", (until,))
-    for table, key in KEYS.items():
-        connection.number_on(table, key[0])
-    connection.execute("UPDATE store SET moved_from = NULL")
+    for table, names in KEYS.items():
+        connection.number_on(table, names[0])
+    connection.execute("UPDATE store SET moved_from = NULL, move_key = NULL")
     return driven

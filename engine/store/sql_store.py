@@ -39,6 +39,7 @@ from engine.store.deliveries import SqlDeliveries
 from engine.store.deployments import SqlDeployments
 from engine.store.erase import erase
 from engine.store.log_key import HeadSeal, Voucher
+from engine.store.move_mark import ASK, check_open
 from engine.store.projection import changes, row_key
 from engine.store.queries import (
     bundle_files,
@@ -312,6 +313,10 @@ class SqlStore:
     async def strays(self) -> Mapping[str, list[str]]:
         """See `ports.Store`."""
         return await self._database.read(strays)
+
+    async def check_open(self) -> None:
+        """See `ports.Store`."""
+        check_open(await self._database.read(lambda c: c.execute(ASK).fetchone()))
 
     async def file_problems(self) -> list[str]:
         """See `ports.Store`."""

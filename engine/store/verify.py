@@ -32,7 +32,7 @@ def problems(
     except stored.UnknownSession:
         raise
     except connection.DatabaseError as error:
-        return [f"the file can't be read: {error}"]
+        return [f"it can't be read: {error}"]
     except Exception as error:
         return [f"it can't be read: {str(error)[:200] or type(error).__name__}"]
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from engine.access.principal import Principal
 from engine.access.rights import OF_PEOPLE, RIGHTS, Right
+from engine.ports.records import StoreMoved
 from engine.version import __version__
 from engine.web import openapi, webhooks
 from engine.web.bodies import came_late
@@ -163,12 +164,16 @@ async def _health(service: Service) -> Response:
 
 
 async def _ready(service: Service) -> Response:
-    """It can be asked: it is not draining, and its store can be read."""
+    """It can be asked: it is not draining, its store can be read, and goes on here."""
     if service.draining.is_set():
         return answered({"status": "draining"}, 503, {"retry-after": "5"})
     try:
         with trio.fail_after(5):
             await service.store.sessions(1)
+            await service.store.check_open()
+    except StoreMoved as error:
+        _log.warning("not ready: %s", error)
+        return answered({"status": "session_moved"}, 503)
     except Exception as error:
         _log.warning("not ready: %s", error)
         return answered({"status": "store_away"}, 503, {"retry-after": "5"})

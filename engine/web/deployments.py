@@ -21,6 +21,7 @@ from engine.ports.deployments import FILES, Deployment, DeploymentKind
 from engine.proof.policy_texts import dials
 from engine.runtime.errors import BundleUnavailable
 from engine.spec.bundle import Bundle
+from engine.store.faults import StoreFault
 from engine.web.bodies import NewDeployment, body_of, number_of
 from engine.web.bundle_checks import difference
 from engine.web.bundles import bundle_of, check_all_tenants
@@ -153,8 +154,10 @@ async def follow(service: Service) -> None:
     while not service.draining.is_set():
         try:
             await follow_once(service)
+        except StoreFault as error:
+            _log.warning("which bundle is active can't be read, and the one before is served: %s", error)
         except Exception:
-            # a bundle that this version can't read, or a store that is away: what was served is served on
+            # such as a bundle that this version can't read: what was served is served on
             _log.exception("the active bundle can't be served, the one before is")
         with trio.move_on_after(LOOK_EVERY):
             await service.draining.wait()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.shell import CHARGED, Shell, copy_of_root
-from tests.postgres import HAS_POSTGRES, server
-from tests.web.service import open_service
+from tests.postgres import HAS_POSTGRES, PostgresServer, server
+from tests.web.service import open_service, opening
 
 pytestmark = pytest.mark.skipif(not HAS_POSTGRES, reason="there is no PostgreSQL server here")
 
@@ -45,7 +46,10 @@ def test_a_session_that_is_parked_is_moved_from_a_file_approved_in_the_new_place
             session = old.start(ops, "acct_1002")["id"]
             old.waits(ops, session, "awaiting_human_review")
         moved = shell("store", "move", file, url)
-        assert "1 session moved into postgres at" in moved.out, moved.err
+        assert "1 session moved into postgresql://engine@" in moved.out, moved.err
+        with old.client() as anybody:
+            ready = anybody.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (503, "session_moved")
         # who works on the old one is told at once, and nothing that is said to it counts
         with old.client("dana") as dana:
             refused = dana.post(f"/v1/requests/{session}.1/answers", json={"answer": "approve"})
@@ -102,3 +106,52 @@ def tokens(shell: Shell, url: str) -> dict[str, str]:
     for name, role in (("ops", "operator"), ("dana", "reviewer")):
         made[name] = shell("tokens", "create", "--name", name, "--role", role, ENGINE_STORE=url).out.strip()
     return made
+
+
+def test_a_text_with_a_nul_is_taken_or_refused_and_never_a_fault(tmp_path: Path) -> None:
+    shell, url = Shell(copy_of_root(tmp_path)), server().url()
+    with open_service(shell, "--store", url) as service:
+        service.tokens |= tokens(shell, url)
+        with service.client("ops") as ops, service.client("dana") as dana:
+            begun = ops.post("/v1/sessions", json=opening("acct_1002") | {"external_id": "a\x00b"})
+            assert begun.status_code == 201, begun.text
+            again = ops.post("/v1/sessions", json=opening("acct_1002") | {"external_id": "a\x00b"})
+            assert again.json()["id"] == begun.json()["id"]
+            session = begun.json()["id"]
+            service.waits(ops, session, "awaiting_human_review")
+            answer = dana.post(f"/v1/requests/{session}.1/answers", json={"answer": "approve", "digest": "a\x00b"})
+            asked = [
+                ops.get(f"/v1/{path}=%00").status_code
+                for path in ("sessions?agent", "sessions?cursor", "requests?cursor")
+            ]
+    assert (answer.status_code, asked) == (409, [200, 404, 404])
+    # and it is moved as it is
+    moved = shell("store", "move", url, f"sqlite:///{tmp_path}/moved.db")
+    assert moved.code == 0, moved.err
+    assert shell("store", "move", f"sqlite:///{tmp_path}/moved.db", url).code == 0
+
+
+def test_a_worker_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
+    shell, own = Shell(copy_of_root(tmp_path)), PostgresServer()
+    url = own.url("restarts")
+    try:
+        shell("deploy", ".", ENGINE_STORE=url)
+        worker = shell.start("worker", "--store", url)
+        try:
+            for _ in range(2):
+                # it looks once a second
+                time.sleep(1.2)
+                own.stop()
+                time.sleep(2)
+                own.start()
+            with open_service(shell, "--store", url, "--workers", "none") as service:
+                service.tokens |= tokens(shell, url)
+                with service.client("ops") as ops:
+                    session = service.start(ops, "acct_1001")["id"]
+                    assert service.waits(ops, session, "done")["outcome"] == "case_opened"
+            assert worker.poll() is None
+        finally:
+            worker.terminate()
+            worker.communicate()
+    finally:
+        own.stop()

@@ -75,7 +75,7 @@ async def can_write(url: str) -> bool:
     """Whether a store takes anything at all."""
     try:
         async with open_url(url) as store:
-            await store.save_bundle("another", {"b.yaml": b"kind: y"})
+            await store.release(Lease("nobody", "nobody", 0))
     except StoreMoved:
         return False
     return True
@@ -120,6 +120,9 @@ async def test_a_store_goes_on_where_it_was_moved_to_and_nowhere_else(places: Pl
         ):
             with pytest.raises(StoreMoved):
                 await write
+        with pytest.raises(StoreMoved):
+            await old.check_open()
+        await new.check_open()
         assert await new.append("s1", 3, [woken("s1", 4)]) == Appended()
         await start(new, "afterwards")
         assert [problem for one in await new.session_ids() for problem in await new.verify(one)] == []
@@ -221,16 +224,122 @@ async def test_one_store_is_not_moved_to_two_places_nor_into_one_that_holds_some
     assert await can_write(source)
 
     def to_another(table: str, done: int, of: int) -> None:
-        with ends(source, second) as (here, there), pytest.raises(BadMove, match="can't be moved to"):
+        with ends(source, second) as (here, there), pytest.raises(BadMove, match="and that is not finished"):
             move(here, there, LEASE)
 
     with ends(source, first) as (here, there):
         move(here, there, LEASE, to_another)
     with ends(source, first) as (here, there), pytest.raises(BadMove, match=r"was moved to .*, and goes on there"):
         move(here, there, LEASE)
-    with ends(source, first) as (here, there), pytest.raises(BadMove, match="no move of"):
+    with ends(source, first) as (here, there), pytest.raises(BadMove, match="may go on there: nothing is given up"):
         give_up(here, there)
     assert await can_write(first)
+
+
+class Dies(Exception):
+    """What ends a move where a process would die."""
+
+
+def cut_off(source: str, target: str, at: str) -> None:
+    """A move that dies at a table."""
+
+    def die(table: str, done: int, of: int) -> None:
+        if table == at:
+            raise Dies
+
+    with ends(source, target) as (here, there), pytest.raises(Dies):
+        move(here, there, LEASE, die)
+
+
+async def test_who_still_copies_when_the_move_is_given_up_writes_nothing_more(places: Places) -> None:
+    source, target = places.new("sqlite"), places.new(KINDS[-1])
+    await fill(source)
+
+    def given_up(table: str, done: int, of: int) -> None:
+        # all of it, before the first row is copied
+        if table == "bundles" and not done:
+            with ends(source, target) as (here, there):
+                assert give_up(here, there)
+
+    with ends(source, target) as (here, there), pytest.raises(BadMove, match="was given up, or finished"):
+        move(here, there, LEASE, given_up)
+    assert all(not rows for rows in rows_of(target).values())
+    assert await can_write(source)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_target_that_is_gone_keeps_nobody_from_giving_the_move_up(places: Places, kind: str) -> None:
+    source, target, other = places.new("sqlite"), places.new(kind), places.new(kind)
+    await fill(source)
+    cut_off(source, target, "sessions")
+    assert not await can_write(source)
+    # it can't be reached, or another store stands in its place by now
+    with open_end(source, make=False) as here:
+        assert not give_up(here, None)
+    assert await can_write(source)
+    cut_off(source, other, "sessions")
+    with ends(source, places.new(kind)) as (here, there):
+        assert not give_up(here, there)
+    assert await can_write(source)
+    with ends(source, places.new(kind)) as (here, there):
+        move(here, there, LEASE)
+    with open_end(source, make=False) as here, pytest.raises(BadMove, match="may go on there: nothing is given up"):
+        give_up(here, None)
+
+
+async def test_giving_up_touches_no_store_but_that_which_the_move_has_claimed(places: Places) -> None:
+    source, target, also, elsewhere = (places.new("sqlite") for _ in range(4))
+    await fill(source)
+    await fill(also)
+    cut_off(source, target, "sessions")
+    cut_off(also, elsewhere, "requests")
+    before = rows_of(elsewhere)
+    with ends(source, elsewhere) as (here, there):
+        assert not give_up(here, there)
+    assert rows_of(elsewhere) == before
+    assert await can_write(source)
+    # and the other goes on where it was cut off
+    with ends(also, elsewhere) as (here, there):
+        move(here, there, LEASE)
+    assert await can_write(elsewhere)
+
+
+async def test_a_store_is_the_same_by_whatever_name_it_is_given(places: Places, tmp_path: Path) -> None:
+    source, target = places.new("sqlite"), places.new("sqlite")
+    await fill(source)
+    (tmp_path / "other").symlink_to(tmp_path)
+    renamed = [url.replace(str(tmp_path), f"{tmp_path}/other") for url in (source, target)]
+    cut_off(source, target, "sessions")
+    with ends(*renamed) as (here, there):
+        assert give_up(here, there)
+    assert await can_write(source)
+    assert await can_write(target)
+    another = places.new("sqlite")
+    cut_off(source, another, "requests")
+    with ends(renamed[0], another) as (here, there):
+        move(here, there, LEASE)
+    assert await can_write(another)
+    assert not await can_write(source)
+
+
+async def test_of_two_targets_that_were_claimed_at_once_one_is_moved_into(places: Places) -> None:
+    source, first, second = (places.new("sqlite") for _ in range(3))
+    await fill(source)
+
+    @contextmanager
+    def dies() -> Iterator[None]:
+        raise Dies
+        yield
+
+    # claimed, and the source not closed yet
+    with ends(source, first) as (here, there), pytest.raises(Dies):
+        move(replace(here, alone=dies), there, LEASE)
+    with ends(source, second) as (here, there):
+        move(here, there, LEASE)
+    with ends(source, first) as (here, there), pytest.raises(BadMove, match="and goes on there"):
+        move(here, there, LEASE)
+    assert not await can_write(first)
+    assert await can_write(second)
 
 
 async def test_what_was_put_back_from_a_copy_is_released_before_it_is_moved(places: Places) -> None:

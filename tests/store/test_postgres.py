@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from typing import Any
 
 import psycopg
@@ -17,7 +17,7 @@ from engine.store.postgres.clock import ServerClock
 from engine.store.postgres.database import PostgresTransactions
 from engine.store.postgres.placeholders import numbered
 from engine.store.rows import moment
-from engine.store.urls import open_url
+from engine.store.urls import open_url, server_findings
 from engine.testing.log_events import call_started, started, woken
 from tests.postgres import HAS_POSTGRES, PostgresServer, server
 
@@ -185,12 +185,14 @@ async def test_who_stands_still_in_a_transaction_loses_it_and_those_who_wait_go_
     url = server().url()
     async with open_url(url) as one, open_url(url) as other:
         await one.append("s", 0, [started("s")])
-        stands_still = trio.Event()
+        stands_still, goes_on = trio.Event(), threading.Event()
         token = trio.lowlevel.current_trio_token()
 
         def stand_still(connection: Any) -> None:
+            # what it has named is locked once the server has answered
+            connection.execute("SELECT 1").fetchone()
             token.run_sync_soon(stands_still.set)
-            time.sleep(3)
+            goes_on.wait(600)
 
         async def hold() -> None:
             # it is tried again on a new connection, and ends then
@@ -200,7 +202,7 @@ async def test_who_stands_still_in_a_transaction_loses_it_and_those_who_wait_go_
             nursery.start_soon(hold)
             await stands_still.wait()
             assert await other.append("s", 1, [woken("s", 2)]) == Appended()
-            nursery.cancel_scope.cancel()
+            goes_on.set()
 
 
 async def test_who_only_looks_makes_no_store() -> None:
@@ -225,6 +227,63 @@ def test_an_address_is_read_and_a_password_in_it_is_refused() -> None:
     assert address.options["sslmode"] == "require"
     with pytest.raises(BadStoreUrl, match="names no database"):
         address_of("postgresql://db.example")
+    local = address_of("postgresql:///agents?options=-c%20work_mem%3D1MB&schema=mine&application_name=a%20b")
+    assert (local.options["options"], local.options["application_name"]) == ("-c work_mem=1MB", "a b")
+    assert local.url == "postgresql:///agents?schema=mine"
+    # as it can be given again; two servers on one host are two
+    assert address.url == "postgresql://ops@db.example:5433/agents?schema=mine"
+    assert address_of("postgresql://u@/d?host=%2Ftmp%2Fx&port=5433").url == (
+        "postgresql://u@:5433/d?host=%2Ftmp%2Fx&schema=engine"
+    )
+    assert address_of(address_of("postgresql://u@/d?host=%2Ftmp%2Fx&port=5433").url).options["port"] == "5433"
+    for schema in ("a" * 41, "Mine", "1a", "a-b", "a;b", ""):
+        with pytest.raises(BadStoreUrl, match="small letters, digits and `_`, 40 at most"):
+            address_of(f"postgresql://db.example/agents?schema={schema}")
+
+
+async def test_a_longest_schema_holds_a_store_that_others_hear_of() -> None:
+    url = server().url("a" * 40)
+    async with open_url(url) as store:
+        await store.append("s", 0, [started("s")])
+
+
+async def test_a_database_that_holds_not_every_text_is_refused_and_so_is_what_is_no_store() -> None:
+    url = server().url("odd")
+    with psycopg.connect(**{**address_of(url).options, "autocommit": True}) as raw:
+        raw.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        raw.execute("CREATE SCHEMA odd")
+        raw.execute("CREATE VIEW odd.store AS SELECT 1 AS id")
+    with pytest.raises(StoreFault, match="has the encoding LATIN1, and holds not every text"):
+        async with open_url(url.replace("/postgres?", "/latin?")):
+            pytest.fail("it opened")
+    with pytest.raises(StoreFault, match="says no version"):
+        async with open_url(url):
+            pytest.fail("it opened")
+
+
+async def test_a_role_that_may_only_read_is_told_so() -> None:
+    url = server().url("rights")
+    async with open_url(url):
+        pass
+    with psycopg.connect(**{**address_of(url).options, "autocommit": True}) as raw:
+        raw.execute("CREATE ROLE looks LOGIN")
+        raw.execute("GRANT USAGE ON SCHEMA rights TO looks")
+        raw.execute("GRANT SELECT ON ALL TABLES IN SCHEMA rights TO looks")
+    looks = url.replace("//engine@", "//looks@")
+    async with open_url(looks) as store:
+        assert await store.session_ids() == []
+        with pytest.raises(StoreFault, match="refuses it to this role: permission denied"):
+            await store.append("s", 0, [started("s")])
+    told = [one.told for one in server_findings(looks) if not one.well]
+    assert any(one.startswith("this role has no right to INSERT in absences, ") for one in told)
+
+
+async def test_a_table_that_is_missing_is_told_in_one_line() -> None:
+    url = server().url("half")
+    async with open_url(url) as store:
+        await store._database.write(lambda c: c.execute("DROP TABLE meter_entries"))  # type: ignore[attr-defined]
+        with pytest.raises(StoreFault, match=r'did not take it: relation "meter_entries" does not exist LINE 1'):
+            await store.meter_used("k", None)
 
 
 async def test_the_clock_is_the_servers_and_never_ahead_of_it() -> None:

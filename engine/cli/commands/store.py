@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -106,13 +106,16 @@ def move(source: str, target: str, give_up: bool) -> None:
     from engine.store import move as moves
     from engine.store.move_ends import open_end
 
-    with _told_errors(), open_end(source, make=False) as here, open_end(target, make=not give_up) as there:
-        if give_up:
-            moves.give_up(here, there)
-            say(f"{here.shown} goes on, and {there.shown} is empty")
-            return
-        with rows_progress() as on_rows:
-            moved = moves.move(here, there, LEASE, on_rows)
+    if give_up:
+        _give_up(source, target)
+        return
+    with (
+        _told_errors(),
+        open_end(source, make=False) as here,
+        open_end(target, make=True) as there,
+        rows_progress() as on_rows,
+    ):
+        moved = moves.move(here, there, LEASE, on_rows)
     for table, rows in moved.rows.items():
         if rows:
             say(f"  {table.replace('_', ' ')}: {rows:,}")
@@ -122,6 +125,22 @@ def move(source: str, target: str, give_up: bool) -> None:
         say(f"  {told}: whoever goes on with that waits for {LEASE.total_seconds():g} s")
     say(f"engine: {here.shown} still holds all of it: remove it once you need it no more.", err=True)
     say("engine: What is erased from now on is erased in the other alone.", err=True)
+
+
+def _give_up(source: str, target: str) -> None:
+    from engine.store import move as moves
+    from engine.store.faults import BadStoreUrl, StoreFault
+    from engine.store.move_ends import open_end
+
+    with _told_errors(), open_end(source, make=False) as here:
+        with ExitStack() as stack:
+            try:
+                there = stack.enter_context(open_end(target, make=False))
+            except (BadStoreUrl, StoreFault, sqlite3.Error) as error:
+                say(f"engine: {target} can't be looked at: {error}", err=True)
+                there = None
+            emptied = moves.give_up(here, there)
+        say(f"{here.shown} goes on, and {target} {'is empty' if emptied else 'was left as it is'}")
 
 
 @contextmanager

@@ -18,29 +18,39 @@ _AS_GIVEN = "OVERRIDING SYSTEM VALUE"
 
 
 class PostgresRows:
-    """See `store.SqlRows`; in a pipeline a statement may not even be sent by when it is asked for them."""
+    """See `store.SqlRows`; in a pipeline a statement may not even be sent by when it is asked for them.
 
-    def __init__(self, cursor: psycopg.RawCursor[Any], pipeline: psycopg.Pipeline | None) -> None:
+    All that was sent is brought to an end before the first answer is read: a server waits for more of a pipeline for
+    ever, and for the next statement of a transaction only as long as it may stand still.
+    """
+
+    def __init__(self, cursor: psycopg.RawCursor[Any], connection: PostgresConnection) -> None:
         self._cursor = cursor
-        self._pipeline = pipeline
+        self._connection = connection
+        self._is_heard = False
+
+    def _heard(self) -> psycopg.RawCursor[Any]:
+        pipeline = self._connection.pipeline
+        if pipeline is not None and not self._is_heard:
+            pipeline.sync()
+        self._is_heard = True
+        return self._cursor
 
     def fetchone(self) -> Any:
         """See `store.SqlRows`."""
-        return row_as_given(self._cursor.fetchone())
+        return row_as_given(self._heard().fetchone())
 
     def fetchall(self) -> list[Any]:
         """See `store.SqlRows`."""
-        return [row_as_given(row) for row in self._cursor.fetchall()]
+        return [row_as_given(row) for row in self._heard().fetchall()]
 
     @property
     def rowcount(self) -> int:
         """See `store.SqlRows`."""
-        if self._pipeline is not None:
-            self._pipeline.sync()
-        return self._cursor.rowcount
+        return self._heard().rowcount
 
     def __iter__(self) -> Iterator[Any]:
-        return map(row_as_given, self._cursor)
+        return map(row_as_given, self._heard())
 
 
 class PostgresConnection:
@@ -66,14 +76,14 @@ class PostgresConnection:
         cursor = psycopg.RawCursor(self.raw)
         # what stands in a statement is ours, and never somebody's words
         cursor.execute(text.encode(), [as_stored(values[number]) for number in order] if order else None)
-        return PostgresRows(cursor, self.pipeline)
+        return PostgresRows(cursor, self)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> SqlRows:
         """See `store.SqlConnection`."""
         text, order = numbered(sql)
         cursor = psycopg.RawCursor(self.raw)
         cursor.executemany(text.encode(), [[as_stored(row[number]) for number in order] for row in rows])
-        return PostgresRows(cursor, self.pipeline)
+        return PostgresRows(cursor, self)
 
     def among(self, query: str, texts: Sequence[str], behind: str = "", /) -> SqlRows:
         """See `store.SqlConnection`."""

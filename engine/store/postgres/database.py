@@ -14,7 +14,7 @@ import trio
 from engine.store.database import SqlConnection, SqlRows
 from engine.store.faults import StoreFault
 from engine.store.move_mark import ASK, check_open
-from engine.store.postgres.address import NETWORK, PostgresAddress
+from engine.store.postgres.address import NETWORK, PostgresAddress, one_line
 from engine.store.postgres.clock import ServerClock
 from engine.store.postgres.connection import PostgresConnection
 from engine.store.strays import UnidentifiedStore, store_id
@@ -77,6 +77,7 @@ class PostgresTransactions:
         self.connection.execute("COMMIT")
         told = self.connection.execute("SELECT clock_timestamp()")
         self._leave_pipeline()
+        # it was heard with all others
         self._clock.learn(told.fetchone()[0])
 
     def roll_back(self) -> None:
@@ -110,7 +111,7 @@ class PostgresTransactions:
 
     def told(self, error: Exception) -> Exception:
         """See `writer.Transactions`."""
-        return away(error, self._address) if isinstance(error, psycopg.Error) else error
+        return fault(error, self._address) if isinstance(error, psycopg.Error) else error
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -123,15 +124,21 @@ def is_away(error: psycopg.Error) -> bool:
     return state is None or state.startswith("08") or state in _SOON
 
 
-def away(error: psycopg.Error, address: PostgresAddress) -> Exception:
-    """What is said of a server that can't be asked; of what else went wrong the error itself."""
+def fault(error: psycopg.Error, address: PostgresAddress) -> Exception:
+    """What is said of a server that did not do what it was asked; a row that is there already is nobody's fault."""
+    if isinstance(error, psycopg.IntegrityError):
+        return error
     if isinstance(error, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable):
-        return StoreFault(f"the store {address.shown} is busy: {str(error).strip()}")
-    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
-        return StoreFault(f"the store {address.shown} can't hold a value that is so long: {str(error).strip()}")
-    if isinstance(error, psycopg.OperationalError):
-        return StoreFault(f"the store {address.shown} can't be reached: {str(error).strip() or type(error).__name__}")
-    return error
+        told = "is busy"
+    elif isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        told = "can't hold a value that is so long"
+    elif isinstance(error, psycopg.errors.InsufficientPrivilege):
+        told = "refuses it to this role"
+    elif isinstance(error, psycopg.OperationalError):
+        told = "can't be reached"
+    else:
+        told = "did not take it"
+    return StoreFault(f"the store {address.shown} {told}: {one_line(error)}")
 
 
 class PostgresDatabase:
@@ -163,12 +170,14 @@ class PostgresDatabase:
                 return found
             except psycopg.OperationalError as error:
                 if not is_away(error):
-                    raise away(error, self._address) from error
+                    raise fault(error, self._address) from error
                 now = time.monotonic()
                 since = self._away_since = self._away_since or now
                 if not pause or now + pause > since + PATIENCE:
-                    raise away(error, self._address) from error
+                    raise fault(error, self._address) from error
                 time.sleep(pause)
+            except psycopg.Error as error:
+                raise fault(error, self._address) from error
         raise AssertionError("the last try returns or raises")
 
     def _asked_once(self, job: Callable[[SqlConnection], T]) -> T:
@@ -213,7 +222,7 @@ class PostgresDatabase:
 
     def table_of(self, error: Exception) -> str:
         """See `store.SqlDatabase`."""
-        return str(error.diag.table_name) if isinstance(error, psycopg.IntegrityError) else ""
+        return str(error.diag.table_name) if isinstance(error, psycopg.errors.UniqueViolation) else ""
 
     async def overwritten(self) -> None:
         """See `store.SqlDatabase`: the server's own vacuum does it, and its write-ahead log goes with time."""

@@ -10,7 +10,7 @@ import psycopg
 
 from engine.store.faults import StoreFault
 from engine.store.findings import ServerFinding
-from engine.store.postgres.address import LOCK, STATEMENT, PostgresAddress, address_of
+from engine.store.postgres.address import LOCK, STATEMENT, PostgresAddress, address_of, one_line
 from engine.store.postgres.database import READERS
 
 # the oldest server that the statements were tried on, and what one process of the engine takes of its connections: for
@@ -29,9 +29,9 @@ def server_findings(url: str) -> list[ServerFinding]:
         with address.connect("engine doctor") as raw:
             sql = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name"
             found: dict[str, str] = dict(raw.execute(sql, (list(_ASKED),)).fetchall())
-            return [*_durable(found), *_ours(found, address), *_room(raw, found), _clock(raw)]
+            return [*_durable(found), *_ours(found, address), *_rights(raw, address), *_room(raw, found), _clock(raw)]
     except psycopg.Error as error:
-        raise StoreFault(f"the store {address.shown} can't be reached: {str(error).strip()}") from None
+        raise StoreFault(f"the store {address.shown} can't be reached: {one_line(error)}") from None
 
 
 def _durable(found: Mapping[str, str]) -> Iterator[ServerFinding]:
@@ -55,6 +55,18 @@ def _ours(found: Mapping[str, str], address: PostgresAddress) -> Iterator[Server
         yield ServerFinding(False, f"{told}; connect to the server itself, or let it pass `options`")
     else:
         yield ServerFinding(True, f"statements end after {STATEMENT} s, and locks are waited for {LOCK} s")
+
+
+def _rights(raw: psycopg.Connection[Any], address: PostgresAddress) -> Iterator[ServerFinding]:
+    """Whether the role may write to every table."""
+    sql = (
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind = 'r'"
+        " AND NOT has_table_privilege(oid, %s) ORDER BY relname"
+    )
+    for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+        missing = [name for (name,) in raw.execute(sql, (address.schema, right)).fetchall()]
+        if missing:
+            yield ServerFinding(False, f"this role has no right to {right} in {', '.join(missing)}")
 
 
 def _room(raw: psycopg.Connection[Any], found: Mapping[str, str]) -> Iterator[ServerFinding]:

@@ -11,7 +11,7 @@ import psycopg
 
 from engine.store.faults import BadStoreUrl, StoreFault
 from engine.store.move import MoveEnd
-from engine.store.postgres.address import PostgresAddress, address_of
+from engine.store.postgres.address import PostgresAddress, address_of, one_line
 from engine.store.postgres.connection import PostgresConnection
 from engine.store.postgres.database import MOVE
 from engine.store.postgres.schema import migrate
@@ -26,13 +26,13 @@ def open_end(url: str, *, make: bool) -> Iterator[MoveEnd]:
         with address.connect("engine move") as raw:
             migrate(raw, address.schema, address.lock("migrations"), make, lambda: absent)
             yield MoveEnd(
-                f"{address.shown}, schema {address.schema}",
+                address.url,
                 PostgresConnection(raw, address.channel),
                 lambda: _alone(raw, address),
                 lambda: _now(raw),
             )
     except psycopg.Error as error:
-        raise StoreFault(f"the store {address.shown}: {str(error).strip()}") from None
+        raise StoreFault(f"the store {address.shown}: {one_line(error)}") from None
 
 
 @contextmanager

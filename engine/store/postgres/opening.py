@@ -12,7 +12,7 @@ from engine.ports.clock import Clock
 from engine.store.backup import stopped_at
 from engine.store.faults import BadStoreUrl, StoreFault
 from engine.store.log_key import LogKey, Voucher
-from engine.store.postgres.address import PostgresAddress, address_of
+from engine.store.postgres.address import PostgresAddress, address_of, one_line
 from engine.store.postgres.clock import ServerClock
 from engine.store.postgres.connection import PostgresConnection
 from engine.store.postgres.database import PostgresDatabase, PostgresTransactions
@@ -35,7 +35,7 @@ async def open_store(
         voucher, stopped = await trio.to_thread.run_sync(_prepared, address, key, make, server)
         transactions = await trio.to_thread.run_sync(PostgresTransactions, address, server)
     except psycopg.Error as error:
-        raise StoreFault(f"the store {address.shown} can't be used: {str(error).strip()}") from None
+        raise StoreFault(f"the store {address.shown} can't be used: {one_line(error)}") from None
     except UnidentifiedStore as error:
         raise StoreFault(f"the store {address.shown} can't be used with a key: {error}") from None
     writer = CommitWriter(transactions)

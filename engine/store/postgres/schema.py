@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from engine.random_bytes import random_hex
+from engine.store.faults import StoreFault
 from engine.store.migrations import NewerStore
 
 # a version of the store that an older release can't work with: the number that is in `store.version`
@@ -231,6 +232,8 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE store ADD COLUMN moved_to TEXT;
     ALTER TABLE store ADD COLUMN moved_from TEXT;
+    ALTER TABLE store ADD COLUMN move_key TEXT;
+    ALTER TABLE store ADD COLUMN move_done INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE store ADD COLUMN works_with INTEGER NOT NULL DEFAULT 1
     """,
 )
@@ -241,10 +244,13 @@ WORKS_WITH = 1
 
 
 def migrate(raw: psycopg.Connection[Any], schema: str, lock: int, make: bool, absent: Callable[[], Exception]) -> None:
-    """Bring a schema of the database to this version, one process at a time; raises NewerStore, or what `absent` gives.
+    """Bring a schema of the database to this version, one process at a time.
 
-    The connection commits by itself.
+    The connection commits by itself.  Raises NewerStore, StoreFault, or what `absent` gives.
     """
+    encoding = raw.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreFault(f"the database has the encoding {encoding}, and holds not every text: make one with UTF8")
     with raw.transaction():
         raw.execute(b"SELECT pg_advisory_xact_lock(%d)" % lock)
         version, works_with = _version(raw, schema)
@@ -271,7 +277,10 @@ def _version(raw: psycopg.Connection[Any], schema: str) -> tuple[int | None, int
         return None, 0
     # the first version has no column for the second
     row = raw.execute("SELECT to_jsonb(store) FROM store").fetchone()
-    return (row[0]["version"], row[0].get("works_with", 1)) if row is not None else (0, 0)
+    found = row[0] if row is not None else {}
+    if "version" not in found:
+        raise StoreFault(f"`store` in the schema `{schema}` says no version: it is no store's, or a damaged one's")
+    return found["version"], found.get("works_with", 1)
 
 
 def _bytewise(script: str) -> str:
