@@ -169,6 +169,9 @@ bench-whatif: .venv/.run ## past sessions judged again (DATA=FILE, a JSON list o
 bench-policy: .venv/.bench ## twenty rules: this engine beside others, in one run
 	$(BIN)/python benchmarks/policy.py
 
+bench-stores: .venv/.dev .postgres ## SQLite and PostgreSQL beside each other (ROUNDS=N)
+	@$(BIN)/python -m benchmarks.stores $(if $(ROUNDS),--rounds $(ROUNDS))
+
 bench-service: .venv/.run ## a service under load: answers, streams that are read and some that never are (SECONDS=N)
 	$(BIN)/python -m benchmarks.service --write $(if $(SECONDS),--seconds $(SECONDS))
 

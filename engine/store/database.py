@@ -77,6 +77,10 @@ class SqlConnection(Protocol):
         """Change the columns of rows; behind the values of each stands that of the key by which it is found."""
         ...
 
+    def by_index(self, name: str, /) -> str:
+        """What stands behind a table that is to be read by an index which the database would not choose by itself."""
+        ...
+
     def columns(self, table: str, /) -> list[str]:
         """The columns of a table."""
         ...

@@ -222,12 +222,13 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     ALTER TABLE tokens ADD COLUMN stands_for TEXT
     """,
-    # a store that was moved to another, and one into which another is moved
+    # a store that was moved to another, and one into which another is moved; and yeses that count by now are found fast
     """
     ALTER TABLE store ADD COLUMN moved_to TEXT;
     ALTER TABLE store ADD COLUMN moved_from TEXT;
     ALTER TABLE store ADD COLUMN move_key TEXT;
-    ALTER TABLE store ADD COLUMN move_done INTEGER NOT NULL DEFAULT 0
+    ALTER TABLE store ADD COLUMN move_done INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX requests_by_delay ON requests (counts_at) WHERE status = 'open' AND counts_at IS NOT NULL
     """,
     long_keys.migrate,
 )

@@ -99,9 +99,11 @@ def due_sessions(connection: SqlConnection, now: datetime) -> list[str]:
     goes_on = f"{nobody} AND s.state NOT IN ('done', 'failed', 'cancelled', 'out_of_budget', 'timed_out')"
     sql = (
         f"SELECT s.id FROM sessions s WHERE s.state = 'running' AND {nobody}"
-        " UNION SELECT r.session_id FROM requests r JOIN sessions s ON s.id = r.session_id"
+        f" UNION SELECT r.session_id FROM requests r{connection.by_index('requests_by_expiry')}"
+        " JOIN sessions s ON s.id = r.session_id"
         f" WHERE r.status = 'open' AND r.expires_at <= ?1 AND r.counts_at IS NULL AND {goes_on}"
-        " UNION SELECT r.session_id FROM requests r JOIN sessions s ON s.id = r.session_id"
+        f" UNION SELECT r.session_id FROM requests r{connection.by_index('requests_by_delay')}"
+        " JOIN sessions s ON s.id = r.session_id"
         f" WHERE r.status = 'open' AND r.counts_at <= ?1 AND {goes_on}"
     )
     return [id_ for (id_,) in connection.execute(sql, (timestamp(now),))]

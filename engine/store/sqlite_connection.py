@@ -22,6 +22,10 @@ class SqliteConnection(sqlite3.Connection):
         super().__init__(*arguments, **options)
         self.changed_sessions: list[str] = []
 
+    def by_index(self, name: str, /) -> str:
+        """See `store.SqlConnection`: of two it takes the one for an equality, however many rows that has."""
+        return f" INDEXED BY {name}"
+
     def columns(self, table: str, /) -> list[str]:
         """See `store.SqlConnection`."""
         return [row[1] for row in self.execute(f"PRAGMA table_info({table})")]

@@ -114,6 +114,10 @@ class PostgresConnection:
             sql = f"UPDATE {table} SET {changed} FROM {given} WHERE {table}.{key} = given.{key}"
             self.execute(sql, (_as_json((*columns, key), rows),))
 
+    def by_index(self, name: str, /) -> str:
+        """See `store.SqlConnection`: it knows what is in a table."""
+        return ""
+
     def columns(self, table: str, /) -> list[str]:
         """See `store.SqlConnection`."""
         sql = "SELECT attname FROM pg_attribute WHERE attrelid = ?::regclass AND attnum > 0 AND NOT attisdropped"

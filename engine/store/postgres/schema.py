@@ -234,7 +234,9 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE store ADD COLUMN moved_from TEXT;
     ALTER TABLE store ADD COLUMN move_key TEXT;
     ALTER TABLE store ADD COLUMN move_done INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE store ADD COLUMN works_with INTEGER NOT NULL DEFAULT 1
+    ALTER TABLE store ADD COLUMN works_with INTEGER NOT NULL DEFAULT 1;
+    DROP INDEX requests_by_delay;
+    CREATE INDEX requests_by_delay ON requests (counts_at) WHERE status = 'open' AND counts_at IS NOT NULL
     """,
 )
 
