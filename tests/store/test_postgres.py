@@ -10,9 +10,10 @@ import pytest
 import trio
 
 from engine.ports.records import Appended, Conflict
+from engine.runtime.lease_keeper import GRACE, LEASE
 from engine.session.state.event import EventKind
 from engine.store.faults import BadStoreUrl, StoreFault
-from engine.store.postgres.address import address_of
+from engine.store.postgres.address import NETWORK, address_of
 from engine.store.postgres.clock import ServerClock
 from engine.store.postgres.database import PostgresTransactions
 from engine.store.postgres.placeholders import numbered
@@ -297,3 +298,14 @@ async def test_the_clock_is_the_servers_and_never_ahead_of_it() -> None:
         said = await store._database.read(ask)  # type: ignore[attr-defined]
         assert before <= said
         assert (said - before).total_seconds() < 60
+
+
+def test_a_lease_outlasts_what_the_network_may_take_and_what_runs_has_to_stop() -> None:
+    assert LEASE.total_seconds() > NETWORK + GRACE
+    # and no URL makes it longer
+    loose = address_of("postgresql://u@/d?tcp_user_timeout=600000&connect_timeout=600&keepalives_idle=600")
+    with pytest.MonkeyPatch.context() as patch:
+        asked: dict[str, Any] = {}
+        patch.setattr(psycopg, "connect", lambda **given: asked.update(given))
+        loose.connect("test")
+    assert (asked["tcp_user_timeout"], asked["connect_timeout"], asked["keepalives_idle"]) == (5000, 5, 2)
