@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,21 @@ async def test_what_is_damaged_fails_alone(two_urls: list[str]) -> None:
                 nursery.start_soon(one, name)
         assert came == {**dict.fromkeys("123a", Appended()), "b": "segments", "c": "sessions"}
         assert await store.verify("a") == []
+
+
+async def test_large_appends_beside_small_ones_are_all_taken(two_urls: list[str]) -> None:
+    async with open_url(two_urls[0]) as store:
+        names = [f"s{number}" for number in range(12)]
+        for name in names:
+            await store.append(name, 0, [started(name)])
+
+        async def one(number: int, name: str) -> None:
+            event = woken(name, 2)
+            # what can't be compressed
+            noise = random.Random(number).randbytes(4_000_000).hex() if number % 2 else ""
+            assert await store.append(name, 1, [replace(event, payload={"noise": noise})]) == Appended()
+
+        async with trio.open_nursery() as nursery:
+            for number, name in enumerate(names):
+                nursery.start_soon(one, number, name)
+        assert [len((await store.load(name))[1].payload["noise"]) for name in names] == [0, 8_000_000] * 6

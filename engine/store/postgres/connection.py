@@ -15,6 +15,9 @@ from engine.store.postgres.texts import as_stored, row_as_given
 
 # a number that the server would give itself, where one is brought
 _AS_GIVEN = "OVERRIDING SYSTEM VALUE"
+# more than so many bytes of values are not put together into one: a server takes a gigabyte as one, and each of them
+# would be held several times
+_LARGEST = 16 * 1024 * 1024
 
 
 class PostgresRows:
@@ -95,13 +98,14 @@ class PostgresConnection:
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /) -> None:
         """See `store.SqlConnection`."""
         names = ", ".join(columns)
-        if len(rows) == 1:
-            places = ", ".join("?" * len(columns))
-            self.execute(f"INSERT INTO {table} ({names}) {_AS_GIVEN} VALUES ({places})", rows[0])
-        elif rows:
+        if len(rows) > 1 and _size(rows) <= _LARGEST:
             given = f"json_populate_recordset(NULL::{table}, ?::json)"
             sql = f"INSERT INTO {table} ({names}) {_AS_GIVEN} SELECT {names} FROM {given}"
             self.execute(sql, (_as_json(columns, rows),))
+        else:
+            sql = f"INSERT INTO {table} ({names}) {_AS_GIVEN} VALUES ({', '.join('?' * len(columns))})"
+            for row in rows:
+                self.execute(sql, row)
 
     def update(self, table: str, columns: Sequence[str], key: str, rows: Sequence[Sequence[Any]], /) -> None:
         """See `store.SqlConnection`."""
@@ -137,6 +141,10 @@ class PostgresConnection:
 
     def overwrite_deleted(self) -> None:
         """See `store.SqlConnection`: what was deleted is gone with the next vacuum, which the server does by itself."""
+
+
+def _size(rows: Sequence[Sequence[Any]]) -> int:
+    return sum(len(value) for row in rows for value in row if isinstance(value, bytes | str))
 
 
 def _as_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
