@@ -105,6 +105,9 @@ def move(source: MoveEnd, target: MoveEnd, lease: timedelta, on_rows: OnRows = _
         source.connection.execute("UPDATE store SET move_done = 1")
     with target.alone():
         driven = _open_target(source, target, key, lease)
+    with source.alone():
+        # no copy of the target is taken for it any more
+        source.connection.execute("UPDATE store SET move_key = NULL WHERE move_key = ?", (key,))
     return MovedStore(rows, driven)
 
 
@@ -117,7 +120,7 @@ def give_up(source: MoveEnd, target: MoveEnd | None) -> bool:
     Without the target, or where it is another by now, the source alone: False then.  That is refused where the move
     came so far that the target may be open.
     """
-    key, claimed = _mark(source.connection).key, False
+    id_, key, claimed = _mark(source.connection).id, _mark(source.connection).key, False
     if target is not None:
         with target.alone():
             here, there = _mark(source.connection), _mark(target.connection)
@@ -126,6 +129,8 @@ def give_up(source: MoveEnd, target: MoveEnd | None) -> bool:
                 and there.id == here.id
                 and (here.key is None or there.key in (None, here.key))
             )
+            if there.id == here.id and there.moved_from is None:
+                raise BadMove(f"{source.shown} was moved to {target.shown}, and goes on there: nothing is given up")
             if claimed:
                 _empty(target.connection)
                 # whoever is still copying can't finish, and the target stays closed until the source is open again
@@ -139,7 +144,10 @@ def give_up(source: MoveEnd, target: MoveEnd | None) -> bool:
         source.connection.execute("UPDATE store SET moved_to = NULL, move_key = NULL, move_done = 0")
     if target is not None and claimed:
         with target.alone():
-            target.connection.execute("UPDATE store SET id = ?, moved_from = NULL", (random_hex(16),))
+            # unless another move has taken it meanwhile
+            same = "moved_from IS NOT NULL AND move_key IS NULL AND id = ?"
+            sql = f"UPDATE store SET id = ?, moved_from = NULL WHERE {same}"
+            target.connection.execute(sql, (random_hex(16), id_))
     return claimed
 
 
@@ -157,14 +165,17 @@ def _claim_target(source: MoveEnd, target: MoveEnd) -> str:
         raise BadMove(f"{source.shown} was put back from a copy, and nobody has released it: engine restore --release")
     if here.moved_from is not None:
         raise BadMove(f"the move of {here.moved_from} into {source.shown} is not finished: finish it first")
-    if there.moved_from is not None and there.key is not None and there.id == here.id and here.key in (None, there.key):
+    began = there.key is not None and there.moved_from is not None and there.id == here.id
+    if there.key is not None and began and (here.key == there.key or (here.key is None and here.moved_to is None)):
         return there.key
     if here.moved_to is not None:
         told = "and goes on there" if here.done else "and that is not finished: finish it, or give it up"
         raise BadMove(f"{source.shown} was moved to {here.moved_to}, {told}")
     if there.moved_from is not None:
         raise BadMove(f"{there.moved_from} is being moved into {target.shown}: finish that, or give it up")
-    if there.moved_to is not None and there.id == here.id:
+    if there.id == here.id and not there.done:
+        raise BadMove(f"{target.shown} is the same store, or a copy of it, and was not moved away: name another")
+    if there.id == here.id:
         # it was here before, and all that it holds is in the source
         _empty(target.connection)
     filled = _filled(target.connection)
@@ -178,6 +189,7 @@ def _claim_target(source: MoveEnd, target: MoveEnd) -> str:
 
 
 def _close_source(source: MoveEnd, target: MoveEnd, key: str) -> None:
+    _check_claimed(source, target, key)
     here = _mark(source.connection)
     if here.key not in (None, key):
         raise BadMove(f"{source.shown} is being moved to {here.moved_to}: give up what was begun into {target.shown}")

@@ -134,13 +134,15 @@ class CommitWriter:
                 return
 
     def _commit(self, batch: list[_Ticket]) -> None:
-        error = self._tried(batch)
-        for _ in range(MOST_TRIES):
-            if error is None or not self._transactions.again(error):
-                break
-            error = self._tried(batch)
-        if error is not None and len(batch) > 1:
-            for ticket in batch:
+        error, tries = self._tried(batch), MOST_TRIES
+        while error is not None and tries and self._transactions.again(error):
+            error, tries = self._tried(batch), tries - 1
+        if error is None or len(batch) == 1:
+            return
+        for ticket in batch:
+            error = self._tried([ticket])
+            # who can be asked again, and was so often, is not away: it is one of them that takes the connection down
+            if error is not None and not tries and self._transactions.again(error):
                 self._tried([ticket])
 
     def _tried(self, batch: list[_Ticket]) -> Exception | None:

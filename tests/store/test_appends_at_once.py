@@ -171,6 +171,24 @@ async def test_what_is_damaged_fails_alone(two_urls: list[str]) -> None:
         assert await store.verify("a") == []
 
 
+@pytest.mark.parametrize("size", [300_000, 4_000_000, 30_000_000])
+async def test_an_append_of_any_size_is_taken_alone_and_beside_others(two_urls: list[str], size: int) -> None:
+    async with open_url(two_urls[0]) as store:
+        for name in "abc":
+            await store.append(name, 0, [started(name)])
+        asked = opened("a", 2, "a.2")
+        # it stands in the log, and in the row of what is asked as well
+        asked = replace(asked, payload={**asked.payload, "noise": random.Random(size).randbytes(size // 2).hex()})
+        with trio.fail_after(600):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(store.append, "a", 1, [asked])
+                nursery.start_soon(store.append, "b", 1, [woken("b", 2)])
+                nursery.start_soon(store.append, "c", 1, [woken("c", 2)])
+            alone = replace(opened("a", 3, "a.3"), payload={**asked.payload, "request_id": "a.3"})
+            assert await store.append("a", 2, [alone]) == Appended()
+        assert [len(await store.load(name)) for name in "abc"] == [3, 2, 2]
+
+
 async def test_large_appends_beside_small_ones_are_all_taken(two_urls: list[str]) -> None:
     async with open_url(two_urls[0]) as store:
         names = [f"s{number}" for number in range(12)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -231,7 +232,7 @@ async def test_one_store_is_not_moved_to_two_places_nor_into_one_that_holds_some
         move(here, there, LEASE, to_another)
     with ends(source, first) as (here, there), pytest.raises(BadMove, match=r"was moved to .*, and goes on there"):
         move(here, there, LEASE)
-    with ends(source, first) as (here, there), pytest.raises(BadMove, match="may go on there: nothing is given up"):
+    with ends(source, first) as (here, there), pytest.raises(BadMove, match="goes on there: nothing is given up"):
         give_up(here, there)
     assert await can_write(first)
 
@@ -340,6 +341,87 @@ async def test_of_two_targets_that_were_claimed_at_once_one_is_moved_into(places
         move(here, there, LEASE)
     assert not await can_write(first)
     assert await can_write(second)
+
+
+def copied(places: Places, url: str) -> str:
+    """A file as it is now, under another name."""
+    other = places.new("sqlite")
+    shutil.copy(url.removeprefix("sqlite:///"), other.removeprefix("sqlite:///"))
+    return other
+
+
+async def test_a_copy_of_either_end_brings_no_second_store_into_being(places: Places) -> None:
+    source, target = places.new("sqlite"), places.new("sqlite")
+    await fill(source)
+    cut_off(source, target, "requests")
+    old_source, old_target = copied(places, source), copied(places, target)
+    with ends(source, target) as (here, there):
+        move(here, there, LEASE)
+    with ends(old_source, target) as (here, there), pytest.raises(BadMove, match="and goes on there"):
+        give_up(here, there)
+    with ends(source, old_target) as (here, there), pytest.raises(BadMove, match="and goes on there"):
+        move(here, there, LEASE)
+    assert [await can_write(url) for url in (source, old_source, target, old_target)] == [False, False, True, False]
+
+
+async def test_what_was_moved_away_and_has_not_arrived_yet_is_not_emptied(places: Places) -> None:
+    first, second, third = (places.new("sqlite") for _ in range(3))
+    await fill(first)
+    old = copied(places, first)
+    with ends(first, second) as (here, there):
+        move(here, there, LEASE)
+    async with open_url(second) as store:
+        await start(store, "later")
+    cut_off(second, third, "sessions")
+    before = rows_of(second)
+    with ends(old, second) as (here, there), pytest.raises(BadMove, match="the same store, or a copy of it"):
+        move(here, there, LEASE)
+    assert rows_of(second) == before
+    empty = places.new("sqlite")
+    with ends(third, empty) as (here, there), pytest.raises(BadMove):
+        move(here, there, LEASE)
+    with ends(empty, empty) as (here, there), pytest.raises(BadMove, match="the same store, or a copy of it"):
+        move(here, there, LEASE)
+
+
+async def test_who_stood_still_while_others_gave_up_and_moved_again_changes_nothing(places: Places) -> None:
+    source, target = places.new("sqlite"), places.new("sqlite")
+    await fill(source)
+    cut_off(source, target, "requests")
+    with ends(source, target) as (here, there):
+        turns = 0
+
+        @contextmanager
+        def stands_still() -> Iterator[None]:
+            nonlocal turns
+            turns += 1
+            if turns == 2:
+                with ends(source, target) as (also_here, also_there):
+                    give_up(also_here, also_there)
+                cut_off(source, target, "requests")
+            with there.alone():
+                yield
+
+        assert give_up(here, replace(there, alone=stands_still))
+        assert turns == 2
+    assert not await can_write(target)
+    with ends(source, target) as (here, there):
+        move(here, there, LEASE)
+    assert (await can_write(source), await can_write(target)) == (False, True)
+    # and who has taken the target, and closes the source only after somebody gave it up
+    other = places.new("sqlite")
+    with ends(target, other) as (here, there):
+
+        @contextmanager
+        def given_up_before() -> Iterator[None]:
+            with ends(target, other) as (also_here, also_there):
+                give_up(also_here, also_there)
+            with here.alone():
+                yield
+
+        with pytest.raises(BadMove, match="was given up"):
+            move(replace(here, alone=given_up_before), there, LEASE)
+    assert (await can_write(target), await can_write(other)) == (True, True)
 
 
 async def test_what_was_put_back_from_a_copy_is_released_before_it_is_moved(places: Places) -> None:

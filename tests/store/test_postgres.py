@@ -202,8 +202,31 @@ async def test_who_stands_still_in_a_transaction_loses_it_and_those_who_wait_go_
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hold)
             await stands_still.wait()
-            assert await other.append("s", 1, [woken("s", 2)]) == Appended()
-            goes_on.set()
+            try:
+                assert await other.append("s", 1, [woken("s", 2)]) == Appended()
+            finally:
+                goes_on.set()
+
+
+async def test_a_job_that_takes_its_connection_down_fails_alone() -> None:
+    async with open_url(server().url()) as store:
+        database = store._database  # type: ignore[attr-defined]
+        came: dict[str, Any] = {}
+
+        async def append(name: str) -> None:
+            came[name] = await store.append(name, 0, [started(name)])
+
+        async def takes_it_down() -> None:
+            ends = "SELECT pg_terminate_backend(pg_backend_pid())"
+            with pytest.raises(StoreFault):
+                await database.write(lambda c: c.execute(ends).fetchone())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(append, "a")
+            nursery.start_soon(append, "b")
+            nursery.start_soon(takes_it_down)
+            nursery.start_soon(append, "c")
+        assert came == dict.fromkeys("abc", Appended())
 
 
 async def test_who_only_looks_makes_no_store() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -21,22 +23,16 @@ _LARGEST = 16 * 1024 * 1024
 
 
 class PostgresRows:
-    """See `store.SqlRows`; in a pipeline a statement may not even be sent by when it is asked for them.
-
-    All that was sent is brought to an end before the first answer is read: a server waits for more of a pipeline for
-    ever, and for the next statement of a transaction only as long as it may stand still.
-    """
+    """See `store.SqlRows`; in a pipeline a statement may not even be sent by when it is asked for them."""
 
     def __init__(self, cursor: psycopg.RawCursor[Any], connection: PostgresConnection) -> None:
         self._cursor = cursor
         self._connection = connection
-        self._is_heard = False
+        self._number = connection.sent = connection.sent + 1
 
     def _heard(self) -> psycopg.RawCursor[Any]:
-        pipeline = self._connection.pipeline
-        if pipeline is not None and not self._is_heard:
-            pipeline.sync()
-        self._is_heard = True
+        if self._number > self._connection.heard:
+            self._connection.hear()
         return self._cursor
 
     def fetchone(self) -> Any:
@@ -70,8 +66,48 @@ class PostgresConnection:
         """What changes is told at a channel of the server's."""
         self.raw = raw
         self._channel = channel
-        # in which statements are sent without waiting for what comes of those before
-        self.pipeline: psycopg.Pipeline | None = None
+        self._pipeline: psycopg.Pipeline | None = None
+        self._ends = ExitStack()
+        # statements, and how many of them were answered
+        self.sent = self.heard = 0
+
+    def begin_pipeline(self) -> None:
+        """From here on statements are sent without waiting for what comes of those before."""
+        self._ends = ExitStack()
+        self._pipeline = self._ends.enter_context(self.raw.pipeline())
+
+    def end_pipeline(self) -> None:
+        """Send all, and hear what came of it, if there is a pipeline; raises the first that went wrong."""
+        self._pipeline = None
+        self.heard = self.sent
+        self._ends.close()
+
+    def hear(self) -> None:
+        """Hear what came of all that was sent, if there is a pipeline; raises the first that went wrong.
+
+        That is brought to an end by it: a server waits for more of what has no end for ever, and for the next statement
+        of a transaction only as long as it may stand still.
+        """
+        self.heard = self.sent
+        if self._pipeline is not None:
+            self._send_all()
+            self._pipeline.sync()
+
+    def _send_all(self) -> None:
+        """Send what is not sent yet, and wait until there is room for a word more; raises psycopg.OperationalError.
+
+        psycopg 3.3 waits for the answer to what it has sent in part, if that was too large to be sent at once.
+        """
+        connection, socket = self.raw.pgconn, select.poll()
+        left = True
+        while left:
+            left = bool(connection.flush())
+            socket.register(self.raw.fileno(), select.POLLIN | select.POLLOUT)
+            ((_, ready),) = socket.poll()
+            if ready & ~select.POLLOUT:
+                # what comes meanwhile is taken, or the server would wait for that
+                connection.consume_input()
+            left = left or not ready & select.POLLOUT
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> SqlRows:
         """See `store.SqlConnection`."""

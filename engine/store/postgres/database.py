@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -53,7 +53,6 @@ class PostgresTransactions:
         self._address = address
         self._clock = clock
         self.connection = self._connected()
-        self._stack = ExitStack()
         # whether the store takes writes, as it was asked of the server last
         self._asked: SqlRows | None = None
 
@@ -64,7 +63,7 @@ class PostgresTransactions:
     def begin(self, names: Collection[str]) -> None:
         """See `writer.Transactions`: it is sent with the first question of a job."""
         connection = self.connection
-        connection.pipeline = self._stack.enter_context(connection.raw.pipeline())
+        connection.begin_pipeline()
         connection.execute("BEGIN")
         locks = sorted({self._address.lock(name) for name in names})
         connection.execute(_TAKE_LOCKS, (self._address.lock(MOVE), json.dumps(locks)))
@@ -76,21 +75,15 @@ class PostgresTransactions:
         check_open(self._asked.fetchone())
         self.connection.execute("COMMIT")
         told = self.connection.execute("SELECT clock_timestamp()")
-        self._leave_pipeline()
-        # it was heard with all others
+        self.connection.end_pipeline()
         self._clock.learn(told.fetchone()[0])
 
     def roll_back(self) -> None:
         """See `writer.Transactions`."""
         with suppress(psycopg.Error):
-            self._leave_pipeline()
+            self.connection.end_pipeline()
         with suppress(psycopg.Error):
             self.connection.raw.execute(b"ROLLBACK")
-
-    def _leave_pipeline(self) -> None:
-        """Hear what came of all that was sent; raises the first that went wrong."""
-        self.connection.pipeline = None
-        self._stack.close()
 
     def again(self, error: Exception) -> bool:
         """See `writer.Transactions`: where the server is away it is waited for."""
