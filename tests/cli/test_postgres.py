@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.store.postgres.address import address_of
 from tests.cli.shell import CHARGED, Shell, copy_of_root
 from tests.postgres import HAS_POSTGRES, PostgresServer, server
+from tests.waiting import until
 from tests.web.service import open_service, opening
 
 pytestmark = pytest.mark.skipif(not HAS_POSTGRES, reason="there is no PostgreSQL server here")
@@ -138,6 +140,7 @@ def test_a_worker_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
         shell("deploy", ".", ENGINE_STORE=url)
         worker = shell.start("worker", "--store", url)
         try:
+            until(lambda: listens(url), "the worker has begun")
             for _ in range(2):
                 # it looks once a second
                 time.sleep(1.2)
@@ -155,3 +158,10 @@ def test_a_worker_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
             worker.communicate()
     finally:
         own.stop()
+
+
+def listens(url: str) -> bool:
+    """Whether somebody on the store waits for what others change, which is the last that a worker begins with."""
+    with address_of(url).connect("test") as raw:
+        sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'engine listener' AND state = 'idle'"
+        return raw.execute(sql).fetchone() is not None

@@ -89,7 +89,8 @@ class PostgresTransactions:
         """See `writer.Transactions`: where the server is away it is waited for."""
         if isinstance(error, psycopg.errors.DeadlockDetected):
             return True
-        if not self.connection.raw.closed and not isinstance(error, psycopg.errors.AdminShutdown):
+        lost = isinstance(error, psycopg.OperationalError) and is_away(error)
+        if not self.connection.raw.closed and not lost:
             return False
         until = time.monotonic() + PATIENCE
         for pause in (*_PAUSES, *[1.0] * int(PATIENCE)):
